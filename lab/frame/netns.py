@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab's network: one namespace with a bridge and a tap for each host.
+
+Control plane and emulators all live in the namespace, so nothing of the
+lab listens on the machine's own addresses.
+"""
+
+import collections.abc
+
+import pyroute2  # type: ignore[import-untyped]
+from pyroute2 import netns  # type: ignore[import-untyped]
+
+from lab.frame import paths as lab_paths
+
+BRIDGE = 'br0'
+
+
+def create(paths: lab_paths.Paths) -> None:
+    """Make the namespace with its bridge and taps, or complete it."""
+    if paths.netns not in netns.listnetns():
+        netns.create(paths.netns)
+    with pyroute2.NetNS(paths.netns) as network:
+        _set_up(network, 'lo')
+        if _index(network, BRIDGE) is None:
+            network.link('add', ifname=BRIDGE, kind='bridge')
+            network.addr(
+                'add',
+                index=_index(network, BRIDGE),
+                address=lab_paths.CONTROL_ADDRESS,
+                prefixlen=lab_paths.NETWORK_PREFIX,
+            )
+        _set_up(network, BRIDGE)
+        for number in lab_paths.HOST_NUMBERS:
+            _add_tap(network, lab_paths.tap_name(number))
+
+
+def enter(paths: lab_paths.Paths) -> None:
+    """Move the calling thread, and what it starts, into the namespace."""
+    netns.setns(paths.netns)
+
+
+def remove(paths: lab_paths.Paths) -> None:
+    """Take the namespace away, and with it every device in it."""
+    if paths.netns in netns.listnetns():
+        netns.remove(paths.netns)
+
+
+def _add_tap(network: pyroute2.NetNS, name: str) -> None:
+    if _index(network, name) is None:
+        network.link('add', ifname=name, kind='tuntap', mode='tap')
+    network.link(
+        'set',
+        index=_index(network, name),
+        master=_index(network, BRIDGE),
+        state='up',
+    )
+
+
+def _set_up(network: pyroute2.NetNS, name: str) -> None:
+    network.link('set', index=_index(network, name), state='up')
+
+
+def _index(network: pyroute2.NetNS, name: str) -> int | None:
+    found: collections.abc.Sequence[int] = network.link_lookup(ifname=name)
+    return found[0] if found else None
