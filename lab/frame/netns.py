@@ -8,7 +8,7 @@ lab listens on the machine's own addresses.
 import collections.abc
 
 import pyroute2  # type: ignore[import-untyped]
-from pyroute2 import netns  # type: ignore[import-untyped]
+from pyroute2 import netns
 
 from lab.frame import paths as lab_paths
 
