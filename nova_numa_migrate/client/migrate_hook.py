@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``--hint`` for the stock ``openstack server migrate``.
+
+A cliff command hook: the command, its other options and its rules stay
+python-openstackclient's.  Only a call with ``--hint`` is changed: the hints
+travel inside its request, and its ``--wait`` ends with the truth about the
+move rather than with "active", which a refused move is too.
+"""
+
+import argparse
+from collections.abc import Callable
+import functools
+import time
+from typing import Any
+
+from cliff import hooks
+from openstack import exceptions as sdk_exceptions
+from openstack import utils as sdk_utils
+from osc_lib import exceptions
+from osc_lib.cli import parseractions
+
+from nova_numa_migrate.client import errors
+from nova_numa_migrate.client import outcome
+from nova_numa_migrate.client import request
+
+
+class NumaMigrateHook(hooks.CommandHook):
+    """Adds ``--hint`` to ``server migrate``."""
+
+    def get_parser(self, parser: argparse.ArgumentParser) -> None:
+        """Add the option, as ``server create`` spells it."""
+        parser.add_argument(
+            '--hint',
+            metavar='<key=value>',
+            action=parseractions.KeyValueAppendAction,
+            dest='hints',
+            default={},
+            help=(
+                'Hint for a cold migration, as numa_node=1 (the host node '
+                'of the only guest cell), numa_node=3,2 (of each guest cell, '
+                'in order) or numa_checkpoint=required|preferred|never '
+                '(repeat option to set several) '
+                '(supported with --os-compute-api-version 2.56 or above)'
+            ),
+        )
+
+    def get_epilog(self) -> str:
+        """Say where the option comes from."""
+        return 'The --hint option is provided by the nova-numa-migrate plugin.'
+
+    def before(self, parsed_args: argparse.Namespace) -> argparse.Namespace:
+        """Take over this call's action when it has a hint.
+
+        :raises CommandError: the hint cannot go with the other options, or
+            the API is too old for it
+        """
+        if parsed_args.hints:
+            compute = self.cmd.app.client_manager.compute  # type: ignore[attr-defined]
+            _require_cold_migration(parsed_args)
+            _require_microversion(compute)
+            # The command object lives for one call, so the next is stock.
+            action = functools.partial(_migrate, compute, self.cmd.take_action)
+            self.cmd.take_action = action  # type: ignore[method-assign]
+        return parsed_args
+
+    def after(self, parsed_args: argparse.Namespace, return_code: int) -> int:
+        """Leave the exit code alone."""
+        return return_code
+
+
+def _require_cold_migration(parsed_args: argparse.Namespace) -> None:
+    if parsed_args.live_migration:
+        raise exceptions.CommandError(
+            '--hint is for cold migrations: leave out --live-migration'
+        )
+
+
+def _require_microversion(compute: Any) -> None:
+    if not sdk_utils.supports_microversion(
+        compute, request.MINIMUM_MICROVERSION
+    ):
+        raise exceptions.CommandError(
+            f'--os-compute-api-version {request.MINIMUM_MICROVERSION} or '
+            'greater is required to use --hint'
+        )
+
+
+def _migrate(
+    compute: Any,
+    stock_action: Callable[[argparse.Namespace], Any],
+    parsed_args: argparse.Namespace,
+) -> None:
+    stock_args = argparse.Namespace(**vars(parsed_args))
+    stock_args.wait = False
+    try:
+        with request.hinted(compute, parsed_args.hints) as sent:
+            stock_action(stock_args)
+        if parsed_args.wait:
+            outcome.wait(compute, sent, time.sleep)
+    except sdk_exceptions.HttpException as error:
+        raise errors.from_http(error) from error

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a hinted move ended.
+
+A move that is refused or rolled back leaves the server as it was, "active":
+its status alone does not tell it from one confirmed by Nova's confirm window.
+The instance action of the request does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from openstack import utils as sdk_utils
+from openstack.compute.v2 import server_action
+from osc_lib import exceptions
+
+from nova_numa_migrate.client import request
+
+POLL_SECONDS = 1.0
+# Nova resets the server before it closes the event that holds the reason.
+EVENT_POLLS = 10
+
+_DETAILS_MICROVERSION = '2.84'
+_LAST_EVENT = 'compute_finish_resize'
+
+
+def wait(
+    compute: Any,
+    sent: request.SentRequest,
+    sleep: Callable[[float], None],
+) -> None:
+    """Return once the server has moved.
+
+    :param sleep: called with seconds between two looks at the cloud
+    :raises CommandError: it has not, with the reason from its action
+    """
+    server = _settled(compute, sent.server_id, sleep)
+    if server.status == 'VERIFY_RESIZE':
+        return
+    events = _closed_events(compute, sent, sleep)
+    if server.status != 'ERROR' and _moved(events):
+        return
+    raise exceptions.CommandError(
+        f'server {sent.server_id} did not move and is {server.status}: '
+        f'{_reasons(events) or _fault(server) or _unknown(sent)}'
+    )
+
+
+def _settled(
+    compute: Any, server_id: str, sleep: Callable[[float], None]
+) -> Any:
+    while True:
+        server = compute.get_server(server_id)
+        if server.status == 'ERROR' or not (
+            server.task_state or server.status == 'RESIZE'
+        ):
+            return server
+        sleep(POLL_SECONDS)
+
+
+def _closed_events(
+    compute: Any, sent: request.SentRequest, sleep: Callable[[float], None]
+) -> list[Any]:
+    """Events of the request, oldest first, when its end is among them."""
+    events: list[Any] = []
+    for _poll in range(EVENT_POLLS):
+        events = _events(compute, sent)
+        if _moved(events) or any(event.result == 'Error' for event in events):
+            break
+        sleep(POLL_SECONDS)
+    return events
+
+
+def _events(compute: Any, sent: request.SentRequest) -> list[Any]:
+    action = server_action.ServerAction.new(
+        server_id=sent.server_id, request_id=sent.request_id
+    )
+    # Reading the reason is worth a newer version than the one pinned.
+    newest = sdk_utils.maximum_supported_microversion(
+        compute, _DETAILS_MICROVERSION
+    )
+    action.fetch(compute, microversion=newest)
+    return sorted(action.events or [], key=lambda event: event.start_time)
+
+
+def _moved(events: list[Any]) -> bool:
+    return any(
+        event.event == _LAST_EVENT and event.result == 'Success'
+        for event in events
+    )
+
+
+def _reasons(events: list[Any]) -> str:
+    """Each distinct reason, with the host that gave it, in order."""
+    reasons: dict[str, str] = {}
+    for event in events:
+        if event.result == 'Error' and event.details:
+            where = f'{event.host}: ' if event.host else ''
+            reasons.setdefault(event.details, where + event.details)
+    return '; '.join(' '.join(text.split()) for text in reasons.values())
+
+
+def _fault(server: Any) -> str:
+    return str((server.fault or {}).get('message', ''))
+
+
+def _unknown(sent: request.SentRequest) -> str:
+    return (
+        'its action holds no reason, see "openstack server event show '
+        f'{sent.server_id} {sent.request_id}" and the logs of that request'
+    )

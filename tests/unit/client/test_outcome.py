@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a move, told from the server and its action."""
+
+from unittest import mock
+
+from openstack.compute.v2 import _proxy
+from openstack.compute.v2 import server as sdk_server
+from osc_lib import exceptions
+import testtools
+
+from nova_numa_migrate.client import outcome
+from nova_numa_migrate.client import request
+
+SENT = request.SentRequest('abc', 'req-1')
+MOVING = {'status': 'RESIZE', 'OS-EXT-STS:task_state': 'resize_prep'}
+ACTIVE = {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None}
+SHUTOFF = {'status': 'SHUTOFF', 'OS-EXT-STS:task_state': None}
+MOVED = {'status': 'VERIFY_RESIZE', 'OS-EXT-STS:task_state': None}
+ERROR = {
+    'status': 'ERROR',
+    'OS-EXT-STS:task_state': None,
+    'fault': {'message': 'all is lost', 'code': 500},
+}
+
+
+def event(name, result, details=None, host=None, minute=0):
+    return {
+        'event': name,
+        'result': result,
+        'details': details,
+        'host': host,
+        'start_time': f'2026-01-01T00:{minute:02}:00.000000',
+    }
+
+
+class WaitTestCase(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.compute = mock.create_autospec(_proxy.Proxy, instance=True)
+        self.compute.default_microversion = '2.56'
+        data = self.compute.get_endpoint_data.return_value
+        data.min_microversion, data.max_microversion = '2.1', '2.104'
+        data.get_all_version_string_data = None
+        self.slept = []
+
+    def wait(self, *looks, events=()):
+        """Wait through these looks at the server and lists of events."""
+        self.compute.get_server.side_effect = [
+            sdk_server.Server.existing(id='abc', **look) for look in looks
+        ]
+        self.compute.get.side_effect = [
+            self._action(list(some)) for some in events
+        ]
+        outcome.wait(self.compute, SENT, self.slept.append)
+
+    def _action(self, events):
+        answer = mock.Mock(status_code=200, headers={})
+        answer.json.return_value = {
+            'instanceAction': {'request_id': 'req-1', 'events': events}
+        }
+        return answer
+
+    def failure(self, *looks, events=()):
+        error = self.assertRaises(
+            exceptions.CommandError, self.wait, *looks, events=events
+        )
+        return str(error)
+
+    def test_verify_resize_is_success(self):
+        self.wait(MOVING, MOVING, MOVED)
+        self.assertEqual([outcome.POLL_SECONDS] * 2, self.slept)
+        self.compute.get.assert_not_called()
+
+    def test_a_move_confirmed_before_the_look_is_success(self):
+        events = [event('compute_finish_resize', 'Success')]
+        self.wait(MOVING, ACTIVE, events=[events])
+
+    def test_a_task_in_flight_is_not_the_end(self):
+        confirming = {**MOVED, 'OS-EXT-STS:task_state': 'resize_confirming'}
+        self.wait(confirming, MOVED)
+        self.assertEqual(1, len(self.slept))
+
+    def test_a_rolled_back_move_tells_every_reason_once_in_order(self):
+        events = [
+            event('conductor_migrate_server', 'Error', 'no host', minute=3),
+            event('cold_migrate', 'Error', 'no host', minute=2),
+            event('compute_prep_resize', 'Error', 'node 1\nfull', 'h2', 1),
+        ]
+        self.assertEqual(
+            'server abc did not move and is ACTIVE: h2: node 1 full; no host',
+            self.failure(MOVING, ACTIVE, events=[events]),
+        )
+
+    def test_a_stopped_server_that_did_not_move_ends_the_wait(self):
+        events = [event('cold_migrate', 'Error', 'no host')]
+        self.assertIn(
+            'is SHUTOFF: no host',
+            self.failure(MOVING, SHUTOFF, events=[events]),
+        )
+
+    def test_the_reason_may_come_after_the_server_is_back(self):
+        open_ = [event('compute_prep_resize', None)]
+        closed = [event('compute_prep_resize', 'Error', 'full', 'h2')]
+        self.assertIn(
+            'h2: full', self.failure(ACTIVE, events=[open_, open_, closed])
+        )
+        self.assertEqual(2, len(self.slept))
+
+    def test_an_action_without_a_reason_says_where_to_look(self):
+        events = [[]] * outcome.EVENT_POLLS
+        self.assertIn(
+            'openstack server event show abc req-1',
+            self.failure(ACTIVE, events=events),
+        )
+
+    def test_a_server_in_error_is_a_failure_even_if_it_moved(self):
+        events = [event('compute_finish_resize', 'Success')]
+        self.assertIn(
+            'is ERROR: all is lost', self.failure(ERROR, events=[events])
+        )
+
+    def test_details_are_read_above_a_pinned_microversion(self):
+        events = [event('cold_migrate', 'Error', 'no host')]
+        self.failure(ACTIVE, events=[events])
+        self.assertEqual(
+            '2.84', self.compute.get.call_args.kwargs['microversion']
+        )
