@@ -7,7 +7,7 @@ lab listens on the machine's own addresses.
 
 import collections.abc
 
-import pyroute2  # type: ignore[import-untyped]
+import pyroute2
 from pyroute2 import netns
 
 from lab.frame import paths as lab_paths

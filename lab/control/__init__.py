@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane: database, message bus and the OpenStack services."""

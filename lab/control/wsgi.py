@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API services under gunicorn, one worker with threads for each."""
+
+import dataclasses
+
+from lab.frame import paths as lab_paths
+from lab.frame import process
+from lab.frame import readiness
+
+# Nova and Neutron read sys.argv: gunicorn's own arguments must not be there
+# when they are imported, so all of them come from this file.
+_GUNICORN = """\
+import sys
+
+sys.argv = sys.argv[:1]
+wsgi_app = "{module}:application"
+bind = "{address}:{port}"
+worker_class = "gthread"
+workers = 1
+threads = 8
+timeout = 300
+control_socket_disable = True
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Api:
+    """One API service.
+
+    :param name: the service, as in the list of ports
+    :param module: Python module that holds the WSGI application
+    """
+
+    name: str
+    module: str
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return lab_paths.PORTS[self.name]
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{lab_paths.CONTROL_ADDRESS}:{self.port}"
+
+    def start(self, paths: lab_paths.Paths) -> None:
+        """Start it and wait until the application answers."""
+        daemon = process.Daemon(paths, f"{self.name}-wsgi")
+        config = paths.etc / self.name / "gunicorn.py"
+        config.write_text(
+            _GUNICORN.format(
+                module=self.module,
+                address=lab_paths.CONTROL_ADDRESS,
+                port=self.port,
+            )
+        )
+        directory = f"OS_{self.name.upper()}_CONFIG_DIR"
+        daemon.start(
+            [paths.bin("gunicorn")],
+            {
+                "GUNICORN_CMD_ARGS": f"--config {config}",
+                directory: str(paths.etc / self.name),
+            },
+        )
+        readiness.wait(
+            f"{self.name}'s API",
+            lambda: readiness.answers(lab_paths.CONTROL_ADDRESS, self.port),
+            timeout=120,
+            daemon=daemon,
+        )
+
+
+KEYSTONE = Api("keystone", "keystone.wsgi.api")
+PLACEMENT = Api("placement", "placement.wsgi.api")
+GLANCE = Api("glance", "glance.wsgi.api")
+NEUTRON = Api("neutron", "neutron.wsgi.api")
+NOVA = Api("nova", "nova.wsgi.osapi_compute")
