@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-api can refuse before anything is touched.
+
+Each check reads Nova's database only.  What it cannot know (free memory now,
+the domain's real devices) is checked by the scheduler and on the hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from nova import objects
+from nova.compute import api as compute_api
+from nova.virt import hardware
+
+from nova_numa_migrate.exception import CannotCheckpoint
+from nova_numa_migrate.exception import UnsupportedGuest
+from nova_numa_migrate.hint import NodeMap
+from nova_numa_migrate.placement import hosts
+
+
+def check_guest(instance: Any, node_map: NodeMap) -> None:
+    """The map must fit the guest's cells, one to one.
+
+    :raises UnsupportedGuest: for a guest without a NUMA topology.
+    :raises InvalidHint: when the numbers of cells and nodes differ.
+    """
+    if instance.numa_topology is None:
+        raise UnsupportedGuest(
+            f'Server {instance.uuid} has no virtual NUMA topology, so Nova '
+            'cannot account for the nodes it would use; give its flavor one '
+            '("hw:numa_nodes") to migrate it to named nodes'
+        )
+    node_map.check_cells(len(instance.numa_topology.cells))
+
+
+def check_nodes(
+    context: Any, instance: Any, node_map: NodeMap, host: str | None
+) -> None:
+    """Some host that may take the guest must have the nodes.
+
+    :param host: the destination that the request names, or None.
+    :raises NodeNotFound: when none has them.
+    """
+    if host is not None:
+        nodes = objects.ComputeNodeList.get_all_by_host(context, host)
+    else:
+        nodes = objects.ComputeNodeList.get_all(context)
+    hosts.check_exists(
+        node_map,
+        (_report(node) for node in nodes if node.host != instance.host),
+    )
+
+
+def check_checkpoint(context: Any, instance: Any) -> None:
+    """The guest must be one whose state can be saved where it is.
+
+    :raises CannotCheckpoint: naming every blocker that Nova knows of.
+    """
+    found = list(_blockers(context, instance))
+    source = objects.ComputeNode.get_by_host_and_nodename(
+        context, instance.host, instance.node
+    )
+    if not _report(source).has_plugin:
+        found.append(f'its host {instance.host} runs no nova-numa-compute')
+    if found:
+        raise CannotCheckpoint(
+            f'Server {instance.uuid} cannot be checkpointed: '
+            f'{"; ".join(found)}. Remove the cause, or move the server '
+            'without its state with the hint numa_checkpoint=preferred'
+        )
+
+
+def _report(node: Any) -> hosts.HostReport:
+    topology = node.numa_topology and objects.NUMATopology.obj_from_db_obj(
+        node.numa_topology
+    )
+    return hosts.HostReport(
+        node.host,
+        frozenset(cell.id for cell in topology.cells)
+        if topology
+        else frozenset(),
+        (node.stats or {}).get(hosts.STATS_KEY) == hosts.STATS_VALUE,
+    )
+
+
+def _blockers(context: Any, instance: Any) -> Iterator[str]:
+    yield from _device_blockers(instance)
+    specs = instance.flavor.extra_specs
+    if hardware.get_vtpm_constraint(instance.flavor, instance.image_meta):
+        yield 'vTPM'
+    if _truthy(
+        specs.get('hw:mem_encryption'),
+        instance.image_meta.properties.get('hw_mem_encryption'),
+    ):
+        yield 'encrypted memory'
+    if hardware.get_vpmems(instance.flavor):
+        yield 'persistent memory devices (hw:pmem)'
+    if any(_asks_for_vgpu(key) for key in specs):
+        yield 'mediated device (vGPU)'
+    if instance.flavor.swap:
+        yield 'swap disk (Nova does not carry its content)'
+    if compute_api.instance_has_share(context, instance):
+        yield 'virtiofs share'
+
+
+def _device_blockers(instance: Any) -> Iterator[str]:
+    requests: Iterable[Any] = (
+        instance.pci_requests.requests if instance.pci_requests else ()
+    )
+    for request in requests:
+        name = request.alias_name or request.requester_id or request.request_id
+        yield f'PCI device or SR-IOV port ({name})'
+
+
+def _truthy(*values: Any) -> bool:
+    return any(str(value).lower() in ('true', '1', 'yes') for value in values)
+
+
+def _asks_for_vgpu(extra_spec: str) -> bool:
+    group, _, resource = extra_spec.partition(':')
+    return group.startswith('resources') and resource == 'VGPU'

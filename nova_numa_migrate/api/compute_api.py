@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of a plan from the request to the conductor.
+
+Nova's ``compute.API.resize`` takes no hints, but all it does ends in one call
+of its conductor client, which carries the RequestSpec.  There the plan gets
+on.  Between the controller and that call it rides on the request's context
+object, which belongs to one request and is never serialized with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.compute import api as compute_api
+from nova.conductor import api as conductor_api
+
+from nova_numa_migrate.plan import Plan
+from nova_numa_migrate.plan import PLAN_KEY
+from nova_numa_migrate.plan import without_plan
+
+_ATTRIBUTE = 'numa_migrate_plan'
+
+
+class PlannedTaskAPI(conductor_api.ComputeTaskAPI):
+    """Nova's conductor client; a cold migration takes its plan along."""
+
+    def resize_instance(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Put the request's plan, and no older one, on the RequestSpec."""
+        spec = kwargs['request_spec']
+        hints = spec.scheduler_hints if 'scheduler_hints' in spec else None
+        plan: Plan | None = getattr(context, _ATTRIBUTE, None)
+        if plan is not None:
+            spec.scheduler_hints = plan.added_to(hints)
+        elif PLAN_KEY in (hints or {}):
+            spec.scheduler_hints = without_plan(hints)
+        super().resize_instance(context, instance, *args, **kwargs)
+
+
+class PlannedComputeAPI(compute_api.API):
+    """Nova's compute API, of which the migrate controller has its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compute_task_api = PlannedTaskAPI()
+
+
+def hand_over(context: Any, plan: Plan) -> None:
+    """Give a request its plan."""
+    setattr(context, _ATTRIBUTE, plan)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paste app factory that puts our migrate action in Nova's place.
+
+In api-paste.ini::
+
+    [app:osapi_compute_app_v21]
+    paste.app_factory = nova_numa_migrate.api.router:NumaAPIRouter.factory
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.api.openstack import wsgi
+from nova.api.openstack.compute import routes
+import nova.conf
+
+from nova_numa_migrate.api import migrate_server
+from nova_numa_migrate.conf import numa_migrate
+
+_ACTION = 'migrate'
+
+
+class NumaAPIRouter(routes.APIRouterV21):
+    """Nova's router; its servers resource has our migrate action."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        numa_migrate.register_opts(nova.conf.CONF)
+        super().__init__(*args, **kwargs)
+        controller = migrate_server.NumaMigrateServerController()
+        for resource in self._resources_with(_ACTION):
+            resource.register_subcontroller_actions(controller)
+
+    def _resources_with(self, action: str) -> list[Any]:
+        """The resources that have the action.
+
+        Custom routes cannot override one (the first match wins), so the
+        action is replaced on the resources that serve it.
+
+        :raises RuntimeError: when this Nova serves the action elsewhere; a
+            hint must not be ignored in silence.
+        """
+        controllers = (
+            r.defaults.get('controller') for r in self.map.matchlist
+        )
+        found = {
+            id(c): c
+            for c in controllers
+            if isinstance(c, wsgi.Resource) and action in c.wsgi_actions
+        }
+        if not found:
+            raise RuntimeError(
+                f'This release of Nova has no resource with the action '
+                f'"{action}" in its routes: nova-numa-migrate cannot extend it'
+            )
+        return list(found.values())

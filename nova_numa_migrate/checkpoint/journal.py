@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host has done with a checkpoint, written before the next step.
+
+The journal stands beside the checkpoint and says which migration the file
+belongs to and how far this host got with it, so that nothing has to guess
+from the presence of a file.  Pure: only the file system is touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import os
+from pathlib import Path
+from typing import Self
+
+
+class Step(enum.StrEnum):
+    """How far a host got with a checkpoint."""
+
+    #: Source: the file may be incomplete, the guest may still be running.
+    SAVING = 'saving'
+    #: Source: the file is complete and the guest is stopped.
+    SAVED = 'saved'
+    #: Source: the destination has the file; ours waits for the decision.
+    SENT = 'sent'
+    #: Destination: the guest may or may not be running from the file.
+    RESTORING = 'restoring'
+
+
+@dataclasses.dataclass(frozen=True)
+class Journal:
+    """The last step of one migration on this host.
+
+    ``revertible`` tells whether the disks that the checkpoint was taken with
+    stay as they are until the revert: only then may it be restored there.
+    """
+
+    migration: str
+    step: Step
+    revertible: bool = False
+
+    def write(self, path: Path) -> None:
+        """Replace the journal, durably and never half.
+
+        :raises OSError: when the file system does not take it.
+        """
+        new = path.with_suffix('.new')
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(new, flags, 0o600), 'w') as stream:
+            json.dump(dataclasses.asdict(self), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.rename(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The journal at that path, None where there is none.
+
+        :raises ValueError: when the file is not a journal.
+        """
+        try:
+            text = path.read_text()
+        except FileNotFoundError:
+            return None
+        stored = json.loads(text)
+        return cls(
+            stored['migration'], Step(stored['step']), stored['revertible']
+        )

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the checkpoints of a host lie.
+
+One directory, 0700, that belongs to the compute service: a checkpoint holds
+the guest's memory, and so its secrets, and must not be readable by others
+from its first byte on, whoever creates the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from nova_numa_migrate.checkpoint.journal import Journal
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointStore:
+    """The checkpoints under one directory, at most one an instance."""
+
+    root: Path
+
+    def prepare(self) -> None:
+        """Make the directory, or take others' rights to it away.
+
+        :raises OSError: when it cannot be made private.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+
+    def image(self, instance: str) -> Path:
+        """The checkpoint file of the instance with that uuid."""
+        return self.root / f'{instance}.save'
+
+    def journal(self, instance: str) -> Journal | None:
+        """What this host has done with the instance's checkpoint."""
+        return Journal.read(self._journal_path(instance))
+
+    def record(self, instance: str, journal: Journal) -> None:
+        """Write the next step down."""
+        journal.write(self._journal_path(instance))
+
+    def discard(self, instance: str) -> None:
+        """Remove the instance's checkpoint; nothing to do is fine.
+
+        The file goes before the journal, so that no file is ever left
+        without the words that say what it is.
+        """
+        self.image(instance).unlink(missing_ok=True)
+        self._journal_path(instance).unlink(missing_ok=True)
+
+    def _journal_path(self, instance: str) -> Path:
+        return self.root / f'{instance}.json'

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The claim of exactly the named cells.
+
+Nova's move claim asks for any cells that fit.  For an instance whose move
+names its nodes this one asks for those, in their order, under the same lock
+and with the same accounting.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova import objects
+from nova.compute import claims
+
+from nova_numa_migrate import fit
+from nova_numa_migrate.hint import NodeMap
+
+
+class NumaMoveClaim(claims.MoveClaim):
+    """Nova's move claim; the tracker knows which moves name their nodes."""
+
+    def _test_numa_topology(self, compute_node: Any, limit: Any) -> str | None:
+        """Claim the named cells; None on success, else the reason."""
+        node_map = self.tracker.node_map_of(self.instance.uuid)
+        if node_map is None:
+            reason: str | None = super()._test_numa_topology(
+                compute_node, limit
+            )
+            return reason
+        return self._claim_nodes(compute_node, limit, node_map)
+
+    def _claim_nodes(
+        self, compute_node: Any, limit: Any, node_map: NodeMap
+    ) -> str | None:
+        host = objects.NUMATopology.obj_from_db_obj(compute_node.numa_topology)
+        guest = self.numa_topology
+        if guest is None:
+            return 'The guest has no NUMA topology to place'
+        self.claimed_numa_topology = fit.fit_to_nodes(
+            host,
+            guest,
+            node_map,
+            limits=limit,
+            pci_requests=self._pci_requests.requests,
+            pci_stats=self.tracker.pci_tracker.stats,
+            # After the scheduler: the requests carry their own mapping.
+            provider_mapping=None,
+        )
+        if self.claimed_numa_topology is not None:
+            return None
+        return (
+            f'The guest does not fit NUMA nodes {node_map} of this host: '
+            f'{fit.explain(host, guest, node_map)}'
+        )

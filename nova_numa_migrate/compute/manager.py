@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compute manager of nova-numa-compute.
+
+It turns the plan of a request into the move of an instance on the
+destination, and takes what is known of the move away when it is over.  The
+inner methods are overridden, never the RPC methods: those carry Nova's error
+handling, events and task tracking, which stay in force.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova import exception
+from nova.compute import manager
+from oslo_log import log as logging
+
+from nova_numa_migrate import move
+from nova_numa_migrate.compute import tracker
+from nova_numa_migrate.plan import Plan
+
+LOG = logging.getLogger(__name__)
+
+
+class NumaComputeManager(manager.ComputeManager):
+    """Nova's compute manager; a hinted migration claims its nodes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rt = tracker.NumaResourceTracker(
+            self.host, self.driver, reportclient=self.reportclient
+        )
+
+    def _prep_resize(
+        self,
+        context: Any,
+        image: Any,
+        instance: Any,
+        flavor: Any,
+        filter_properties: Any,
+        node: Any,
+        migration: Any,
+        request_spec: Any,
+        clean_shutdown: bool = True,
+    ) -> None:
+        """On the destination: claim, then have the source start the move."""
+
+        def prepare() -> None:
+            # Through the class: a closure has no zero-argument super().
+            manager.ComputeManager._prep_resize(
+                self,
+                context,
+                image,
+                instance,
+                flavor,
+                filter_properties,
+                node,
+                migration,
+                request_spec,
+                clean_shutdown,
+            )
+
+        # What an earlier move left behind must not steer this one; Nova
+        # saves the instance before it claims.
+        move.forget(instance.system_metadata)
+        plan = _plan_of(context, request_spec)
+        if plan is None:
+            prepare()
+            return
+        move.Move(migration.uuid, plan.node_map, plan.checkpoint).store(
+            instance.system_metadata
+        )
+        try:
+            with self.rt.claiming(instance.uuid, plan.node_map):
+                prepare()
+        except Exception as error:
+            # Nothing has touched the guest: whatever went wrong here, it
+            # runs on and its server goes back to what it was.  Nova tries
+            # the next host for this exception as for any other.
+            self._forget_move(instance)
+            if isinstance(error, exception.InstanceFaultRollback):
+                raise
+            raise exception.InstanceFaultRollback(
+                inner_exception=error
+            ) from error
+
+    def _resize_instance(
+        self,
+        context: Any,
+        instance: Any,
+        image: Any,
+        migration: Any,
+        flavor: Any,
+        clean_shutdown: bool,
+        request_spec: Any,
+    ) -> None:
+        """On the source: save the guest and send it."""
+        try:
+            super()._resize_instance(
+                context,
+                instance,
+                image,
+                migration,
+                flavor,
+                clean_shutdown,
+                request_spec,
+            )
+        except Exception:
+            # The guest is where it was, or in error there; either way this
+            # move is over while the instance is still the source's.
+            if instance.host == self.host:
+                self._forget_move(instance)
+            raise
+
+    def _delete_stashed_flavor_info(self, instance: Any) -> None:
+        """At the end of a confirm and of a revert; it saves the instance."""
+        move.forget(instance.system_metadata)
+        super()._delete_stashed_flavor_info(instance)
+
+    def _forget_move(self, instance: Any) -> None:
+        move.forget(instance.system_metadata)
+        instance.save()
+
+
+def _plan_of(context: Any, request_spec: Any) -> Plan | None:
+    hints = (
+        request_spec.scheduler_hints
+        if request_spec is not None and 'scheduler_hints' in request_spec
+        else None
+    )
+    return Plan.of(hints, context.request_id)

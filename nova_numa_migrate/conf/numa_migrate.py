@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of ``[numa_migrate]``."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    'numa_migrate',
+    title='NUMA-targeted migration options',
+    help="""
+Options of nova-numa-migrate, the cold migration that keeps the guest's state
+and lands it on the NUMA nodes that were asked for.
+""",
+)
+
+OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        'checkpoint',
+        default='required',
+        choices=[
+            ('required', 'Refuse the migration and name every blocker'),
+            ('preferred', 'Move the guest without its state'),
+            ('never', 'Move every guest without its state'),
+        ],
+        help="""
+What to do with a guest that cannot be checkpointed.
+
+The value for requests that do not say it themselves with the hint
+``numa_checkpoint``. A guest that is moved without its state is powered off
+and booted at the destination, as in every cold migration of Nova.
+
+Used by nova-api.
+""",
+    ),
+    cfg.StrOpt(
+        'checkpoint_path',
+        default='$state_path/numa_migrate',
+        help="""
+Directory for the checkpoints of guests on their way.
+
+A checkpoint is as large as the memory that the guest uses. The directory is
+made with mode 0700 and belongs to the user of the compute service. It must
+be local to the host and the same path on every compute host.
+
+Used by nova-numa-compute.
+""",
+    ),
+    cfg.StrOpt(
+        'transport',
+        default='nova',
+        help="""
+How a checkpoint is brought to the destination.
+
+The name of a plugin in the namespace
+``nova_numa_migrate.checkpoint.transports``. ``nova`` copies the file the way
+Nova copies disks, see ``[libvirt] remote_filesystem_transport``.
+
+Used by nova-numa-compute.
+""",
+    ),
+]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Make the group known to a configuration; twice is fine."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def list_opts() -> dict[cfg.OptGroup, list[cfg.Opt]]:
+    """The group and its options, for the sample generator."""
+    return {GROUP: OPTS}

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can refuse a hinted migration, each with a text for the operator."""
+
+
+class NumaMigrateError(Exception):
+    """A hinted migration that cannot go on; the text says why."""
+
+
+class NodeNotFound(NumaMigrateError):
+    """No host that may take the guest has the named nodes."""
+
+
+class CannotCheckpoint(NumaMigrateError):
+    """The guest's state cannot be saved; the text names every blocker."""
+
+
+class CheckpointMissing(NumaMigrateError):
+    """The guest's state was saved, but is not where it has to be."""
+
+
+class UnsupportedGuest(NumaMigrateError):
+    """The guest is of a kind that cannot be placed by a hint."""

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The move: what the compute services remember of one hinted migration.
+
+It lives in the instance's system metadata from the destination's claim to the
+confirm or revert, so that every hop of the migration, and a service that was
+restarted in the middle of it, sees the same facts.  Pure: no Nova import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+import dataclasses
+import enum
+import json
+from typing import Self
+
+from nova_numa_migrate.hint import CheckpointMode
+from nova_numa_migrate.hint import NodeMap
+
+#: The key in Instance.system_metadata; values there are at most 255 long.
+MOVE_KEY = 'numa_migrate'
+
+
+class State(enum.StrEnum):
+    """What became of the guest's state on the source."""
+
+    #: The source has not decided yet.
+    OPEN = 'open'
+    #: Memory, registers and devices are in a checkpoint.
+    SAVED = 'saved'
+    #: The guest was moved without its state: it was stopped, or asked so.
+    NONE = 'none'
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """One hinted migration of one instance.
+
+    ``migration`` is the uuid of Nova's migration record.
+    """
+
+    migration: str
+    node_map: NodeMap
+    checkpoint: CheckpointMode
+    state: State = State.OPEN
+
+    def store(self, metadata: MutableMapping[str, str]) -> None:
+        """Write this move into an instance's system metadata."""
+        metadata[MOVE_KEY] = json.dumps(
+            {
+                'migration': self.migration,
+                'nodes': str(self.node_map),
+                'checkpoint': self.checkpoint,
+                'state': self.state,
+            },
+            separators=(',', ':'),
+        )
+
+    def with_state(self, state: State) -> Self:
+        """The same move, after the source has decided."""
+        return dataclasses.replace(self, state=state)
+
+    @classmethod
+    def of(
+        cls, metadata: Mapping[str, str], migration: str | None = None
+    ) -> Self | None:
+        """The move stored in an instance's system metadata, or None.
+
+        :param migration: when given, only the move of that migration counts;
+            one left over from another migration is no move.
+        """
+        text = metadata.get(MOVE_KEY)
+        if not text:
+            return None
+        stored = json.loads(text)
+        if migration is not None and stored['migration'] != migration:
+            return None
+        return cls(
+            stored['migration'],
+            NodeMap.parse(stored['nodes']),
+            CheckpointMode.parse(stored['checkpoint']),
+            State(stored['state']),
+        )
+
+
+def forget(metadata: MutableMapping[str, str]) -> None:
+    """Remove what is known of a move, and of the placement it led to."""
+    for key in [k for k in metadata if k.startswith(MOVE_KEY)]:
+        del metadata[key]

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy rules of the project, one resource a module."""
+
+from __future__ import annotations
+
+from oslo_policy import policy
+
+from nova_numa_migrate.policies import migrate
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """All rules; the entry point ``oslo.policy.policies``."""
+    return list(migrate.RULES)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest goes on from its checkpoint: at the destination, or back home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import libvirt
+from nova.compute import utils as compute_utils
+import nova.conf
+from nova.virt.libvirt import guest as libvirt_guest
+from oslo_log import log as logging
+
+from nova_numa_migrate.exception import CheckpointMissing
+from nova_numa_migrate.guest_xml.remap import remap
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.virt import pages
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+
+def require(image: Path) -> None:
+    """The checkpoint must be here before anything is done with the disks.
+
+    :raises CheckpointMissing: naming the file; a guest that was saved is
+        never booted in silence.
+    """
+    if not image.is_file():
+        raise CheckpointMissing(
+            f'The checkpoint {image} is not on host {CONF.host}: the guest '
+            'was saved on its source host and must go on from there'
+        )
+
+
+def restore(
+    driver: Any,
+    context: Any,
+    instance: Any,
+    image: Path,
+    fresh_xml: str,
+    prepare: Callable[[], None] | None,
+) -> Any:
+    """Define the guest and let it go on from its checkpoint.
+
+    The remapped XML is what is defined as well: what Nova plugs in or out
+    later finds the same addresses in the live and in the stored definition.
+
+    :param fresh_xml: Nova's XML for the guest on this host.
+    :param prepare: called after the definition, before the start.
+    :returns: nova.virt.libvirt.guest.Guest, running.
+    :raises libvirt.libvirtError: when libvirt refuses the checkpoint, which
+        it leaves as it was.
+    """
+    connection = driver._host.get_connection()
+    saved_xml = connection.saveImageGetXMLDesc(
+        str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
+    )
+    xml = remap(saved_xml, fresh_xml)
+    guest = libvirt_guest.Guest.create(xml, driver._host)
+    if prepare is not None:
+        prepare()
+    driver.cpu_api.power_up_for_instance(instance)
+    with compute_utils.EventReporter(
+        context, 'numa_migrate_restore', CONF.host, instance.uuid
+    ):
+        connection.restoreFlags(
+            str(image), xml, libvirt.VIR_DOMAIN_SAVE_RUNNING
+        )
+    LOG.info('The guest goes on from its checkpoint', instance=instance)
+    return guest
+
+
+def verify(context: Any, instance: Any, move: Move) -> None:
+    """Measure where the guest's pages are and keep it with the instance.
+
+    The guest runs: what cannot be measured is logged, and nothing is undone.
+    """
+    with compute_utils.EventReporter(
+        context, 'numa_migrate_verify', CONF.host, instance.uuid
+    ):
+        try:
+            placement = pages.measure(instance, move.node_map)
+        except OSError as error:
+            LOG.warning(
+                'The placement of the guest could not be measured: %s',
+                error,
+                instance=instance,
+            )
+            return
+    pages.log(instance, placement)
+    for cell in placement:
+        cell.store(instance.system_metadata)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The libvirt driver of nova-numa-compute: where Nova's driver is entered.
+
+Each override is an entrance of a few lines; what happens behind it is in
+``source`` and ``destination``.  Arguments that are only handed through are
+not named: they differ between the releases of Nova.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import contextlib
+import functools
+import os
+from pathlib import Path
+import threading
+from typing import Any
+
+from nova.compute import task_states
+import nova.conf
+from nova.virt.libvirt import driver as libvirt_driver
+
+from nova_numa_migrate.checkpoint import transport
+from nova_numa_migrate.checkpoint.journal import Journal
+from nova_numa_migrate.checkpoint.journal import Step
+from nova_numa_migrate.checkpoint.store import CheckpointStore
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
+from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.virt import destination
+from nova_numa_migrate.virt import source
+
+CONF = nova.conf.CONF
+
+
+class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
+    """Nova's libvirt driver; a hinted migration keeps the guest's state."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.checkpoints = CheckpointStore(
+            Path(CONF.numa_migrate.checkpoint_path)
+        )
+        self.transport = transport.load(CONF.numa_migrate.transport)
+        self.user_and_group = os.getuid(), os.getgid()
+        # What replaces the power-off, and the start, of the guest that this
+        # thread is migrating; nothing else may enter there.
+        self._replaced = threading.local()
+
+    def init_host(self, host: str) -> None:
+        """Start; the directory of the checkpoints is made private."""
+        self.checkpoints.prepare()
+        super().init_host(host)
+
+    def get_available_resource(self, nodename: str) -> dict[str, Any]:
+        """Nova's report, which also says that the plugin runs here."""
+        report: dict[str, Any] = super().get_available_resource(nodename)
+        report.setdefault('stats', {})[hosts.STATS_KEY] = hosts.STATS_VALUE
+        return report
+
+    # The source ----------------------------------------------------------
+
+    def migrate_disk_and_power_off(
+        self,
+        context: Any,
+        instance: Any,
+        dest: str,
+        flavor: Any,
+        network_info: Any,
+        block_device_info: Any = None,
+        timeout: int = 0,
+        retry_interval: int = 0,
+    ) -> str:
+        """Move the guest's disks, and its state if its move says so."""
+        migrate = functools.partial(
+            super().migrate_disk_and_power_off,
+            context,
+            instance,
+            dest,
+            flavor,
+            network_info,
+            block_device_info,
+            timeout,
+            retry_interval,
+        )
+        move = Move.of(instance.system_metadata)
+        if move is None:
+            return str(migrate())
+        departure = source.Departure(
+            self, context, instance, dest, network_info, block_device_info
+        )
+        save = functools.partial(departure.save_and_send, move)
+        return departure.run(
+            move, lambda: self._with('power_off', instance, save, migrate)
+        )
+
+    def power_off(
+        self, instance: Any, timeout: int = 0, retry_interval: int = 0
+    ) -> None:
+        """Power the guest off, or save it where its move does so."""
+        save = self._take('power_off', instance)
+        if save is not None:
+            save()
+            # The domain is off; what Nova has to give back at a power-off
+            # (serial ports, the power of dedicated CPUs) is still to do.
+            timeout = 0
+        super().power_off(instance, timeout, retry_interval)
+
+    def confirm_migration(
+        self, context: Any, migration: Any, instance: Any, *args: Any
+    ) -> None:
+        """Clean up; the source's checkpoint has had its day."""
+        self.checkpoints.discard(instance.uuid)
+        super().confirm_migration(context, migration, instance, *args)
+
+    # The destination, and the way back ------------------------------------
+
+    def finish_migration(
+        self,
+        context: Any,
+        migration: Any,
+        instance: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Start the guest, from its checkpoint if its move has one."""
+        finish = functools.partial(
+            super().finish_migration,
+            context,
+            migration,
+            instance,
+            *args,
+            **kwargs,
+        )
+        move = Move.of(instance.system_metadata, migration.uuid)
+        if move is None or move.state is not State.SAVED:
+            finish()
+            return
+        image = self.checkpoints.image(instance.uuid)
+        destination.require(image)
+        self.checkpoints.record(
+            instance.uuid, Journal(move.migration, Step.RESTORING)
+        )
+        self._restoring(context, instance, image, finish)
+        self.checkpoints.discard(instance.uuid)
+        destination.verify(context, instance, move)
+
+    def finish_revert_migration(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Bring the guest back, from the checkpoint where it is right."""
+        finish = functools.partial(
+            super().finish_revert_migration,
+            context,
+            instance,
+            *args,
+            **kwargs,
+        )
+        if self._may_restore(instance):
+            image = self.checkpoints.image(instance.uuid)
+            self._restoring(context, instance, image, finish)
+        else:
+            finish()
+        self.checkpoints.discard(instance.uuid)
+
+    def _create_guest(
+        self,
+        context: Any,
+        xml: str,
+        instance: Any,
+        power_on: bool = True,
+        pause: bool = False,
+        post_xml_callback: Callable[[], None] | None = None,
+    ) -> Any:
+        """Define and start a guest, or let it go on from its checkpoint."""
+        restore = self._take('create_guest', instance)
+        if restore is not None and power_on:
+            return restore(xml, post_xml_callback)
+        return super()._create_guest(
+            context, xml, instance, power_on, pause, post_xml_callback
+        )
+
+    def delete_instance_files(self, instance: Any) -> Any:
+        """Delete what the instance has on this host, checkpoints too."""
+        self.checkpoints.discard(instance.uuid)
+        return super().delete_instance_files(instance)
+
+    def _may_restore(self, instance: Any) -> bool:
+        """Whether this host's checkpoint is what the guest goes on from.
+
+        On a revert only where the disks are those of the checkpoint; on the
+        way back from a move that failed, whenever the checkpoint is whole.
+        """
+        journal = self.checkpoints.journal(instance.uuid)
+        if journal is None or journal.step is Step.SAVING:
+            return False
+        if instance.task_state == task_states.RESIZE_REVERTING:
+            return journal.revertible
+        return True
+
+    def _restoring(
+        self,
+        context: Any,
+        instance: Any,
+        image: Path,
+        finish: Callable[[], Any],
+    ) -> None:
+        restore = functools.partial(
+            destination.restore, self, context, instance, image
+        )
+        self._with('create_guest', instance, restore, finish)
+
+    # Entering Nova's own methods -------------------------------------------
+
+    def _with(
+        self, name: str, instance: Any, call: Any, run: Callable[[], Any]
+    ) -> Any:
+        """Run with one step of the instance's migration replaced, once."""
+        with self._replacing(name, instance.uuid, call):
+            return run()
+
+    @contextlib.contextmanager
+    def _replacing(self, name: str, uuid: str, call: Any) -> Iterator[None]:
+        setattr(self._replaced, name, (uuid, call))
+        try:
+            yield
+        finally:
+            setattr(self._replaced, name, None)
+
+    def _take(self, name: str, instance: Any) -> Any | None:
+        """What replaces the step for this instance, if anything does."""
+        replaced = getattr(self._replaced, name, None)
+        if replaced is None or replaced[0] != instance.uuid:
+            return None
+        setattr(self._replaced, name, None)
+        return replaced[1]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a running guest's pages are, asked of the kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oslo_log import log as logging
+
+from nova_numa_migrate import privsep
+from nova_numa_migrate.hint import NodeMap
+from nova_numa_migrate.placement import numa_maps
+from nova_numa_migrate.placement.report import CellPlacement
+
+LOG = logging.getLogger(__name__)
+
+_MIB = 1024 * 1024
+
+
+def measure(instance: Any, node_map: NodeMap) -> list[CellPlacement]:
+    """The placement of each guest cell whose memory was found.
+
+    :param instance: objects.Instance, running on this host.
+    :param node_map: the nodes that its cells were asked to be on.
+    :raises OSError: when the guest does not run any more.
+    """
+    areas = numa_maps.areas(*privsep.read_memory_maps(instance.name))
+    sizes = [cell.memory * _MIB for cell in instance.numa_topology.cells]
+    found = numa_maps.guest_ram(areas, sizes, list(node_map.nodes))
+    missing = [cell for cell, area in enumerate(found) if area is None]
+    if missing:
+        LOG.warning(
+            'The memory of guest cells %s was not found in the maps of the '
+            'QEMU process, so that its placement is not known',
+            missing,
+            instance=instance,
+        )
+    return [
+        CellPlacement(cell, node_map.nodes[cell], area.pages)
+        for cell, area in enumerate(found)
+        if area is not None
+    ]
+
+
+def log(instance: Any, placement: list[CellPlacement]) -> None:
+    """Tell where the pages are; a page elsewhere is worth a warning."""
+    for cell in placement:
+        level = logging.INFO if cell.share == 1.0 else logging.WARNING
+        LOG.log(level, 'Guest memory: %s', cell, instance=instance)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The source's side: a guest is saved instead of powered off.
+
+Nova's ``migrate_disk_and_power_off`` does everything around it: the
+destination's directory, ports, volumes, disks.  Where it would power the
+guest off, the guest is checkpointed and the checkpoint is sent; so a failure
+of either finds the disks where they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nova import exception
+from nova.compute import power_state
+from nova.compute import utils as compute_utils
+from nova.compute import vm_states
+import nova.conf
+from nova.virt import driver as virt_driver
+from nova.virt.libvirt import utils as libvirt_utils
+from oslo_log import log as logging
+
+from nova_numa_migrate import privsep
+from nova_numa_migrate.checkpoint.journal import Journal
+from nova_numa_migrate.checkpoint.journal import Step
+from nova_numa_migrate.exception import CannotCheckpoint
+from nova_numa_migrate.guest_xml.blockers import blockers
+from nova_numa_migrate.hint import CheckpointMode
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+#: Image backends whose disks are files of one host.
+_LOCAL_IMAGES = ('default', 'qcow2', 'raw', 'flat')
+
+
+class Departure:
+    """One guest leaving this host.
+
+    :param driver: the libvirt driver.
+    :param dest: the destination's ``[DEFAULT] my_ip``.
+    """
+
+    def __init__(
+        self,
+        driver: Any,
+        context: Any,
+        instance: Any,
+        dest: str,
+        network_info: Any,
+        block_device_info: Any,
+    ) -> None:
+        self._driver = driver
+        self._context = context
+        self._instance = instance
+        self._dest = dest
+        self._network_info = network_info
+        self._block_device_info = block_device_info
+        self._saved = False
+        self._revertible = False
+
+    def run(self, move: Move, migrate: Callable[[], str]) -> str:
+        """Migrate the guest, with its state unless it has to be without.
+
+        :param migrate: Nova's own method, bound to its arguments.
+        :returns: what Nova's method returns, the description of the disks.
+        :raises nova.exception.InstanceFaultRollback: when the guest could
+            not be moved and goes on here.
+        """
+        if not self._saves_state(move):
+            move.with_state(State.NONE).store(self._instance.system_metadata)
+            return migrate()
+        self._revertible = self._disks_stay_here()
+        try:
+            disk_info = migrate()
+        except exception.InstanceFaultRollback:
+            # Nova raises it only before the power-off.
+            raise
+        except Exception as error:
+            self._go_on_here()
+            raise exception.InstanceFaultRollback(
+                inner_exception=error
+            ) from error
+        self._record(move, Step.SENT)
+        move.with_state(State.SAVED).store(self._instance.system_metadata)
+        return disk_info
+
+    def save_and_send(self, move: Move) -> None:
+        """Checkpoint the guest and bring the file to the destination.
+
+        :raises libvirt.libvirtError: when libvirt cannot save the guest,
+            which then runs on.
+        """
+        store = self._driver.checkpoints
+        image = store.image(self._instance.uuid)
+        self._record(move, Step.SAVING)
+        with self._event('numa_migrate_checkpoint'):
+            guest = self._driver._host.get_guest(self._instance)
+            guest._domain.saveFlags(str(image), None, 0)
+            self._saved = True
+            privsep.take_over(str(image), *self._driver.user_and_group)
+            self._record(move, Step.SAVED)
+        with self._event('numa_migrate_transfer'):
+            self._driver.transport.send(image, self._dest)
+
+    def _saves_state(self, move: Move) -> bool:
+        """Whether the guest goes with its state.
+
+        :raises nova.exception.InstanceFaultRollback: when it has to, and
+            cannot.
+        """
+        if move.checkpoint is CheckpointMode.NEVER:
+            return False
+        if self._instance.vm_state == vm_states.STOPPED:
+            return False
+        found = self._blockers()
+        if found and move.checkpoint is CheckpointMode.REQUIRED:
+            raise exception.InstanceFaultRollback(
+                inner_exception=CannotCheckpoint(
+                    f'The guest of server {self._instance.uuid} on host '
+                    f'{CONF.host} cannot be checkpointed: '
+                    f'{"; ".join(found)}. Remove the cause, or move the '
+                    'server without its state with the hint '
+                    'numa_checkpoint=preferred'
+                )
+            )
+        return not found
+
+    def _blockers(self) -> list[str]:
+        guest = self._driver._host.get_guest(self._instance)
+        state = guest.get_power_state(self._driver._host)
+        if state != power_state.RUNNING:
+            return [f'it is {power_state.STATE_MAP[state]}, not running']
+        return blockers(guest.get_xml_desc())
+
+    def _disks_stay_here(self) -> bool:
+        """Whether the disks stay as they are at the checkpoint.
+
+        Nova keeps local disks until the confirm or revert; what is shared
+        is written to by the guest at the destination.
+        """
+        if virt_driver.block_device_info_get_mapping(self._block_device_info):
+            return False
+        if CONF.libvirt.images_type not in _LOCAL_IMAGES:
+            return False
+        path = libvirt_utils.get_instance_path(self._instance)
+        return not self._driver._is_path_shared_with(self._dest, path)
+
+    def _go_on_here(self) -> None:
+        """Undo: the guest runs on this host, with its state."""
+        store = self._driver.checkpoints
+        image = store.image(self._instance.uuid)
+        if self._saved:
+            LOG.warning(
+                'The guest goes on here from its checkpoint: it could not '
+                'be moved to %s',
+                self._dest,
+                instance=self._instance,
+            )
+            self._driver.transport.withdraw(image, self._dest)
+            # Nova's own way back from a migration; it restores the guest,
+            # as the driver finds the journal of an unfinished move.
+            self._driver.finish_revert_migration(
+                self._context,
+                self._instance,
+                self._network_info,
+                None,
+                self._block_device_info,
+            )
+        store.discard(self._instance.uuid)
+
+    def _record(self, move: Move, step: Step) -> None:
+        self._driver.checkpoints.record(
+            self._instance.uuid,
+            Journal(move.migration, step, self._revertible),
+        )
+
+    def _event(self, name: str) -> Any:
+        """Shown by ``openstack server event show``."""
+        return compute_utils.EventReporter(
+            self._context, name, CONF.host, self._instance.uuid
+        )
