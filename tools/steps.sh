@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 #
 # Timed steps for tools/lint and tools/test: each prints one line with its
 # seconds, a failed one is remembered and the others still run, so that one
