@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import libvirt
 from nova.compute import utils as compute_utils
 import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
@@ -54,6 +53,8 @@ def restore(
     :raises libvirt.libvirtError: when libvirt refuses the checkpoint, which
         it leaves as it was.
     """
+    # As Nova has it: not every place that imports this has the binding.
+    libvirt = libvirt_guest.libvirt
     connection = driver._host.get_connection()
     saved_xml = connection.saveImageGetXMLDesc(
         str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
