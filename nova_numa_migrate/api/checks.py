@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from nova import exception
 from nova import objects
 from nova.compute import api as compute_api
 from nova.virt import hardware
@@ -59,10 +60,7 @@ def check_checkpoint(context: Any, instance: Any) -> None:
     :raises CannotCheckpoint: naming every blocker that Nova knows of.
     """
     found = list(_blockers(context, instance))
-    source = objects.ComputeNode.get_by_host_and_nodename(
-        context, instance.host, instance.node
-    )
-    if not _report(source).has_plugin:
+    if not _source_has_plugin(context, instance):
         found.append(f'its host {instance.host} runs no nova-numa-compute')
     if found:
         raise CannotCheckpoint(
@@ -70,6 +68,16 @@ def check_checkpoint(context: Any, instance: Any) -> None:
             f'{"; ".join(found)}. Remove the cause, or move the server '
             'without its state with the hint numa_checkpoint=preferred'
         )
+
+
+def _source_has_plugin(context: Any, instance: Any) -> bool:
+    try:
+        node = objects.ComputeNode.get_by_host_and_nodename(
+            context, instance.host, instance.node
+        )
+    except exception.ComputeHostNotFound:
+        return False
+    return _report(node).has_plugin
 
 
 def _report(node: Any) -> hosts.HostReport:

@@ -16,6 +16,7 @@ from nova.api.openstack import api_version_request
 from nova.api.openstack import common
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute import migrate_server
+from nova.compute import vm_states
 import nova.conf
 from webob import exc
 
@@ -116,5 +117,7 @@ def _check(context: Any, instance: Any, plan: Plan, host: str | None) -> None:
     # The present host is Nova's to refuse, as in a migrate without hints.
     if host is None or host != instance.host:
         checks.check_nodes(context, instance, plan.node_map, host)
-    if plan.checkpoint is CheckpointMode.REQUIRED:
+    # Only a running guest has a state to lose.
+    running = instance.vm_state == vm_states.ACTIVE
+    if running and plan.checkpoint is CheckpointMode.REQUIRED:
         checks.check_checkpoint(context, instance)

@@ -31,12 +31,7 @@ class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
         plan = _plan_of(spec_obj)
         if plan is None:
             return True
-        refusal = _report(host_state).refusal(plan.node_map)
-        if refusal is None and not self._fits(host_state, spec_obj, plan):
-            explanation = fit.explain(
-                host_state.numa_topology, spec_obj.numa_topology, plan.node_map
-            )
-            refusal = f'the guest does not fit there: {explanation}'
+        refusal = self._refusal(host_state, spec_obj, plan)
         if refusal is not None:
             LOG.debug(
                 'Host %(host)s cannot take the server on NUMA nodes '
@@ -49,6 +44,21 @@ class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
                 instance_uuid=spec_obj.instance_uuid,
             )
         return refusal is None
+
+    def _refusal(
+        self, host_state: Any, spec_obj: Any, plan: Plan
+    ) -> str | None:
+        refusal = _report(host_state).refusal(plan.node_map)
+        if refusal is not None:
+            return refusal
+        if spec_obj.numa_topology is None:
+            return 'the guest has no NUMA topology to place'
+        if self._fits(host_state, spec_obj, plan):
+            return None
+        explanation = fit.explain(
+            host_state.numa_topology, spec_obj.numa_topology, plan.node_map
+        )
+        return f'the guest does not fit there: {explanation}'
 
     def _fits(self, host_state: Any, spec_obj: Any, plan: Plan) -> bool:
         limits = _limits(host_state, spec_obj)

@@ -40,6 +40,7 @@ def restore(
     instance: Any,
     image: Path,
     fresh_xml: str,
+    pause: bool,
     prepare: Callable[[], None] | None,
 ) -> Any:
     """Define the guest and let it go on from its checkpoint.
@@ -48,8 +49,10 @@ def restore(
     later finds the same addresses in the live and in the stored definition.
 
     :param fresh_xml: Nova's XML for the guest on this host.
+    :param pause: leave the guest paused; Nova resumes it when its ports are
+        ready.
     :param prepare: called after the definition, before the start.
-    :returns: nova.virt.libvirt.guest.Guest, running.
+    :returns: nova.virt.libvirt.guest.Guest.
     :raises libvirt.libvirtError: when libvirt refuses the checkpoint, which
         it leaves as it was.
     """
@@ -68,7 +71,11 @@ def restore(
         context, 'numa_migrate_restore', CONF.host, instance.uuid
     ):
         connection.restoreFlags(
-            str(image), xml, libvirt.VIR_DOMAIN_SAVE_RUNNING
+            str(image),
+            xml,
+            libvirt.VIR_DOMAIN_SAVE_PAUSED
+            if pause
+            else libvirt.VIR_DOMAIN_SAVE_RUNNING,
         )
     LOG.info('The guest goes on from its checkpoint', instance=instance)
     return guest

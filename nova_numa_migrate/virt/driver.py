@@ -175,7 +175,7 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Define and start a guest, or let it go on from its checkpoint."""
         restore = self._take('create_guest', instance)
         if restore is not None and power_on:
-            return restore(xml, post_xml_callback)
+            return restore(xml, pause, post_xml_callback)
         return super()._create_guest(
             context, xml, instance, power_on, pause, post_xml_callback
         )
@@ -193,6 +193,8 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         """
         journal = self.checkpoints.journal(instance.uuid)
         if journal is None or journal.step is Step.SAVING:
+            return False
+        if Move.of(instance.system_metadata, journal.migration) is None:
             return False
         if instance.task_state == task_states.RESIZE_REVERTING:
             return journal.revertible
