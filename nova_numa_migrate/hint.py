@@ -141,10 +141,12 @@ def _by_position(
 
 
 def _refuse_repeated(nodes: tuple[int, ...], text: str) -> None:
+    seen: set[int] = set()
     for node in nodes:
-        if nodes.count(node) > 1:
+        if node in seen:
             raise _invalid(
                 text,
                 f'host node {node} is named for two guest cells, but '
                 'the placement is one to one',
             )
+        seen.add(node)
