@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests on Nova's own functional fixtures: real services, a fake libvirt.
+
+Nova's test package chooses a concurrency backend when it is imported, by the
+environment alone; it is told what this process has chosen already.
+"""
+
+import os
+
+from nova import monkey_patch
+
+os.environ.setdefault(
+    'OS_NOVA_DISABLE_EVENTLET_PATCHING', str(not monkey_patch.is_patched())
+)

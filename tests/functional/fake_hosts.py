@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts of their own within one test process.
+
+Nova's fixtures run every compute service in one process, where all of them
+share CONF and one file system, so that no file ever has to travel.  Here each
+host has its own directories, address and name: a driver that is called looks
+at its own host's configuration, and Nova's remote file system driver reaches
+the directories of another host by its address.  Nothing of Nova's own
+migration path is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import contextlib
+import functools
+import os
+import pathlib
+import shutil
+import threading
+from typing import Any
+from unittest import mock
+
+import fixtures
+from nova.tests import fixtures as nova_fixtures
+from nova.virt.libvirt import utils as libvirt_utils
+from nova.virt.libvirt.volume import remotefs
+from oslo_config import cfg
+
+_here = threading.local()
+
+
+def here() -> Host:
+    """The host on which the calling code runs."""
+    host: Host = _here.host
+    return host
+
+
+class Host:
+    """One host's directories and address."""
+
+    def __init__(self, root: pathlib.Path, name: str, address: str) -> None:
+        self.name = name
+        self.address = address
+        self.root = root / name
+        self.instances = self.root / 'instances'
+        self.checkpoints = self.root / 'numa_migrate'
+        self.instances.mkdir(parents=True)
+        self.options = {
+            (None, 'host'): name,
+            (None, 'my_ip'): address,
+            # Its default is $my_ip, looked up behind our back.
+            ('libvirt', 'migration_inbound_addr'): address,
+            (None, 'instances_path'): str(self.instances),
+            ('numa_migrate', 'checkpoint_path'): str(self.checkpoints),
+        }
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Code that runs within looks at this host."""
+        before = getattr(_here, 'host', None)
+        _here.host = self
+        try:
+            yield
+        finally:
+            _here.host = before
+
+    def bind(self, driver: Any) -> None:
+        """Let every public call of a driver look at this host."""
+        for name in dir(type(driver)):
+            value = getattr(type(driver), name)
+            if callable(value) and not name.startswith('_'):
+                setattr(driver, name, self._bound(driver, name))
+
+    def _bound(self, driver: Any, name: str) -> Callable[..., Any]:
+        # Looked up at each call, so that a test's patch of the class counts.
+        @functools.wraps(getattr(type(driver), name))
+        def call(*args: Any, **kwargs: Any) -> Any:
+            method = getattr(type(driver), name).__get__(driver)
+            with self.entered():
+                return method(*args, **kwargs)
+
+        return call
+
+    def checkpoint_files(self) -> list[str]:
+        """The names of the files in this host's checkpoint directory."""
+        if not self.checkpoints.exists():
+            return []
+        return sorted(os.listdir(self.checkpoints))
+
+
+class FakeHostsFixture(fixtures.Fixture):  # type: ignore[misc]
+    """The hosts of one test."""
+
+    def _setUp(self) -> None:
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.hosts: dict[str, Host] = {}
+        for owner, name in (
+            (cfg.ConfigOpts, 'oslo_config.cfg.ConfigOpts'),
+            (
+                cfg.ConfigOpts.GroupAttr,
+                'oslo_config.cfg.ConfigOpts.GroupAttr',
+            ),
+        ):
+            self.useFixture(
+                fixtures.MonkeyPatch(
+                    f'{name}.__getattr__', _per_host(owner.__getattr__)
+                )
+            )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova.virt.libvirt.volume.remotefs.SshDriver',
+                functools.partial(RemoteDirectories, self),
+            )
+        )
+
+    def add(self, name: str) -> Host:
+        """A new host, or the one of that name that came back."""
+        if name not in self.hosts:
+            address = f'192.0.2.{len(self.hosts) + 1}'
+            self.hosts[name] = Host(self.root, name, address)
+        return self.hosts[name]
+
+    def at(self, address: str, path: str) -> pathlib.Path:
+        """Where the host with that address keeps one of our paths.
+
+        The directories of all hosts would have the same names in a cloud.
+        """
+        (host,) = (
+            h for h in self.hosts.values() if h.address == address
+        )
+        relative = pathlib.Path(path).relative_to(self.root)
+        return host.root.joinpath(*relative.parts[1:])
+
+
+def _per_host(stock: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    def look_up(conf: Any, name: str) -> Any:
+        host = getattr(_here, 'host', None)
+        if host is not None:
+            group = None
+            if isinstance(conf, cfg.ConfigOpts.GroupAttr):
+                group = conf._group.name
+            if (group, name) in host.options:
+                return host.options[group, name]
+        return stock(conf, name)
+
+    return look_up
+
+
+class RemoteDirectories(remotefs.RemoteFilesystemDriver):  # type: ignore[misc]
+    """Nova's ssh driver, with the hosts of this process at the other end."""
+
+    def __init__(self, hosts: FakeHostsFixture) -> None:
+        self._hosts = hosts
+
+    def create_file(self, host, dst_path, on_execute, on_completion):
+        self._hosts.at(host, dst_path).touch()
+
+    def remove_file(self, host, dst_path, on_execute, on_completion):
+        self._hosts.at(host, dst_path).unlink()
+
+    def create_dir(self, host, dst_path, on_execute, on_completion):
+        self._hosts.at(host, dst_path).mkdir(parents=True, exist_ok=True)
+
+    def remove_dir(self, host, dst_path, on_execute, on_completion):
+        shutil.rmtree(self._hosts.at(host, dst_path))
+
+    def copy_file(self, src, dst, on_execute, on_completion, compression):
+        # scp creates a file with the modes of the one it reads.
+        shutil.copy(self._local(src), self._local(dst))
+
+    def _local(self, path: str) -> str:
+        address, colon, remote = path.rpartition(':')
+        return str(self._hosts.at(address, remote)) if colon else path
+
+
+class FakeDisksFixture(fixtures.Fixture):  # type: ignore[misc]
+    """Root disks that are files, in the directories of their hosts.
+
+    Nova's fixtures create no disk at all, so that there is nothing to rename
+    or to copy; and they call them raw, which Nova would convert on arrival.
+    """
+
+    def _setUp(self) -> None:
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova.virt.libvirt.LibvirtDriver._create_image', _create_disk
+            )
+        )
+        self.useFixture(
+            fixtures.MonkeyPatch('nova.virt.images.qemu_img_info', _inspect)
+        )
+        backend = nova_fixtures.LibvirtImageBackendFixture
+        self.useFixture(
+            fixtures.MockPatchObject(
+                backend,
+                '_fake_libvirt_info',
+                _as_qcow2(backend._fake_libvirt_info),
+            )
+        )
+
+
+def _create_disk(driver, context, instance, *args, **kwargs):
+    """As the real one: a disk that is there stays as it is."""
+    directory = pathlib.Path(libvirt_utils.get_instance_path(instance))
+    directory.mkdir(exist_ok=True)
+    disk = directory / 'disk'
+    if not disk.exists():
+        disk.write_text(f'disk of {instance.uuid}, made on {here().name}')
+    return False, False
+
+
+def _as_qcow2(describe):
+    def described(*args, **kwargs):
+        disk = describe(*args, **kwargs)
+        disk.driver_format = 'qcow2'
+        return disk
+
+    return described
+
+
+def _inspect(path, format=None):
+    size = os.path.getsize(path)
+    return mock.Mock(disk_size=size, virtual_size=size, backing_file=None)
