@@ -43,7 +43,6 @@ def _values(paths: lab_paths.Paths) -> dict[str, str]:
     return {
         "address": lab_paths.CONTROL_ADDRESS,
         "etc": str(paths.etc),
-        "logs": str(paths.logs),
         "state": str(paths.state),
         "venv_etc": str(paths.venv / "etc"),
         "auth_url": identity.auth_url(),

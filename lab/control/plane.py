@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control plane's parts in the order in which they need each other."""
 
-import collections.abc
 import functools
 import pathlib
 
@@ -39,82 +38,66 @@ def start(
     """Tasks that start every part; parts that run already are left alone.
 
     The names to depend on: ``mariadb``, ``rabbit``, the five services'
-    names, ``workers``.
+    names, ``workers``. They need ``databases SERVICE`` and ``seed``, where
+    those are among the tasks.
     """
-    graph = {
-        "mariadb": _step(paths, steps, "MariaDB", mariadb.start),
-        "rabbit": _step(paths, steps, "RabbitMQ", rabbit.start),
-        "workers": _step(
-            paths,
-            steps,
-            "Nova conductor and scheduler started",
+    parts = {
+        "mariadb": ("MariaDB", mariadb.start, ()),
+        "rabbit": ("RabbitMQ", rabbit.start, ()),
+        "workers": (
+            "Nova's conductor and scheduler launched",
             workers.start,
-            ("databases nova", "rabbit", "seed", "placement"),
+            ("databases nova", "rabbit", "seed", "keystone", "placement"),
         ),
+        **{
+            api.name: (
+                f"{api.name.capitalize()}'s API",
+                api.start,
+                (f"databases {api.name}", "mariadb", *needs),
+            )
+            for api, needs in _APIS.items()
+        },
     }
-    for api, needs in _APIS.items():
-        graph[api.name] = _step(
-            paths,
-            steps,
-            f"{api.name.capitalize()} API",
-            api.start,
-            (f"databases {api.name}", "mariadb", *needs),
-        )
-    return graph
+    return {
+        name: tasks.step(steps, what, functools.partial(run, paths), needs)
+        for name, (what, run, needs) in parts.items()
+    }
 
 
 def fill(
     paths: lab_paths.Paths, steps: lab_steps.Steps
 ) -> dict[str, tasks.Task]:
-    """Tasks that bring new databases to the state of a new cloud."""
+    """Tasks that make the databases those of a new cloud."""
     graph = {
-        f"databases {name}": _step(
-            paths,
+        f"databases {name}": tasks.step(
             steps,
-            f"database of {name.capitalize()}",
-            sync,
+            f"{name.capitalize()}'s databases",
+            functools.partial(sync, paths),
             ("mariadb",),
         )
         for name, sync in _SYNCS.items()
     }
-    graph["seed"] = _step(
-        paths,
+    graph["seed"] = tasks.step(
         steps,
         "users and endpoints",
-        lambda _: seed.seed(cloud.connect()),
+        lambda: seed.seed(cloud.connect()),
         ("keystone",),
     )
     return graph
 
 
-def restore(
+def load(
     paths: lab_paths.Paths, steps: lab_steps.Steps, dump: pathlib.Path
 ) -> dict[str, tasks.Task]:
     """Tasks that fill the databases from a dump of a complete cloud."""
-    load = functools.partial(mariadb.load, source=dump)
-    return {
-        name: task
-        for name, task in {
-            "load": _step(
-                paths, steps, "databases loaded", load, ("mariadb",)
-            ),
-            **{
-                f"databases {name}": tasks.Task(lambda: None, ("load",))
-                for name in _SYNCS
-            },
-        }.items()
+    graph = {
+        f"databases {name}": tasks.Task(lambda: None, ("load",))
+        for name in _SYNCS
     }
-
-
-def _step(
-    paths: lab_paths.Paths,
-    steps: lab_steps.Steps,
-    what: str,
-    function: collections.abc.Callable[[lab_paths.Paths], object],
-    needs: tuple[str, ...] = (),
-) -> tasks.Task:
-    def run() -> None:
-        with steps(what):
-            function(paths)
-
-    return tasks.Task(run, needs)
+    graph["load"] = tasks.step(
+        steps,
+        "databases loaded",
+        functools.partial(mariadb.load, paths, dump),
+        ("mariadb",),
+    )
+    return graph

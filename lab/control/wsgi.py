@@ -46,7 +46,7 @@ class Api:
 
     def start(self, paths: lab_paths.Paths) -> None:
         """Start it and wait until the application answers."""
-        daemon = process.Daemon(paths, f"{self.name}-wsgi")
+        daemon = process.Daemon(paths, f"{self.name}-api")
         config = paths.etc / self.name / "gunicorn.py"
         config.write_text(
             _GUNICORN.format(

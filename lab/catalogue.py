@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images and flavors that the lab's cloud offers.
+
+The caller must be in the lab's network namespace.
+"""
+
+import pathlib
+
+from openstack.image.v2 import image as sdk_image
+
+from lab import cloud
+from lab import guest
+
+IMAGE = "guest"
+# Name: MiB of memory, virtual CPUs, extra specs. A cell has 80 MiB: the
+# guest boots in that, and a checkpoint of it is small.
+_CELL_MIB = 80
+_DEDICATED = {"hw:cpu_policy": "dedicated"}
+FLAVORS: dict[str, tuple[int, int, dict[str, str]]] = {
+    "numa1": (_CELL_MIB, 1, {"hw:numa_nodes": "1", **_DEDICATED}),
+    "numa2": (2 * _CELL_MIB, 2, {"hw:numa_nodes": "2", **_DEDICATED}),
+    "shared1": (_CELL_MIB, 1, {"hw:numa_nodes": "1"}),
+}
+
+
+def upload_images(files: guest.GuestFiles) -> None:
+    """Upload the guest's kernel, initramfs and disk, if not there yet.
+
+    :param files: what the guest's build has made
+    """
+    kernel = _upload("guest-kernel", files.kernel, "aki", "aki")
+    ramdisk = _upload("guest-initramfs", files.initramfs, "ari", "ari")
+    _upload(
+        IMAGE,
+        files.disk,
+        "bare",
+        "raw",
+        {
+            "kernel_id": kernel.id,
+            "ramdisk_id": ramdisk.id,
+            "os_command_line": guest.COMMAND_LINE,
+        },
+    )
+
+
+def create_flavors() -> None:
+    """Create the flavors that are missing."""
+    compute = cloud.connect().compute
+    for name, (ram, vcpus, specs) in FLAVORS.items():
+        if compute.find_flavor(name) is None:
+            flavor = compute.create_flavor(
+                name=name, ram=ram, vcpus=vcpus, disk=1
+            )
+            compute.create_flavor_extra_specs(flavor, specs)
+
+
+def _upload(
+    name: str,
+    path: pathlib.Path,
+    container: str,
+    disk: str,
+    properties: dict[str, str] | None = None,
+) -> sdk_image.Image:
+    glance = cloud.connect().image
+    image = glance.find_image(name)
+    if image is None:
+        image = glance.create_image(
+            name,
+            filename=str(path),
+            container_format=container,
+            disk_format=disk,
+            visibility="public",
+            wait=True,
+            **(properties or {}),
+        )
+    return image

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the lab: new, from its snapshot, or only what has died of it."""
+
+import collections.abc
+import dataclasses
+import datetime
+import functools
+import os
+import pathlib
+import threading
+
+from lab import catalogue
+from lab import cloud
+from lab import down
+from lab import guest
+from lab import snapshot
+from lab.control import config
+from lab.control import databases
+from lab.control import plane
+from lab.frame import errors
+from lab.frame import netns
+from lab.frame import paths as lab_paths
+from lab.frame import process
+from lab.frame import steps as lab_steps
+from lab.frame import tasks
+from lab.hosts import deploy
+from lab.hosts import machine
+
+# Under emulation a host starts in a minute, its compute service in another;
+# on a loaded machine twice as long.
+_HOST_TIMEOUT = 300
+_SERVICE_TIMEOUT = 300
+_HYPERVISOR_TIMEOUT = 60
+_CONTROL = ("glance", "neutron", "nova", "workers")
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+
+_Graph = dict[str, tasks.Task]
+
+
+class Builder:
+    """The child process that builds the image.
+
+    :param pid: process that the shell has started for us
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._lock = threading.Lock()
+        self._status: int | None = None
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit status."""
+        with self._lock:
+            if self._status is None:
+                _, status = os.waitpid(self._pid, 0)
+                self._status = os.waitstatus_to_exitcode(status)
+            return self._status
+
+    def check(self) -> None:
+        """Wait for its end.
+
+        :raises LabError: it has failed; it has said why itself
+        """
+        if self.wait():
+            raise errors.LabError("the image is not there: see above")
+
+
+@dataclasses.dataclass(frozen=True)
+class Up:
+    """One run of ``lab/up``."""
+
+    paths: lab_paths.Paths
+    steps: lab_steps.Steps
+    builder: Builder
+
+    def run(self) -> None:
+        """Bring the lab to the state in which everything answers.
+
+        :raises LabError: a part did not come up
+        """
+        try:
+            self._bring_up()
+        finally:
+            # A build goes on to its end even when the rest has failed: it
+            # is kept, and nothing of it must outlive the command.
+            self.builder.wait()
+        self.steps.note("the lab is up")
+
+    def _bring_up(self) -> None:
+        if self._complete.exists() and process.recorded(self.paths):
+            self._prepare()
+            tasks.run(self._repair())
+            return
+        down.down(self.paths, self.steps, wipe=False)
+        self._prepare()
+        if snapshot.valid(self.paths):
+            snapshot.copy_files(self.paths)
+            tasks.run(self._restore())
+        else:
+            snapshot.discard(self.paths)
+            tasks.run(self._create())
+            with self.steps("snapshot taken"):
+                snapshot.take(self.paths, self._hosts)
+        self._complete.touch()
+
+    @property
+    def _complete(self) -> pathlib.Path:
+        """Marker of a lab that has been up once since lab/down."""
+        return self.paths.state / "complete"
+
+    @functools.cached_property
+    def _hosts(self) -> list[machine.Host]:
+        return [machine.Host(n) for n in lab_paths.HOST_NUMBERS]
+
+    def _prepare(self) -> None:
+        self.paths.make()
+        netns.create(self.paths)
+        netns.enter(self.paths)
+        config.render(self.paths)
+
+    def _create(self) -> _Graph:
+        return {
+            **plane.start(self.paths, self.steps),
+            **plane.fill(self.paths, self.steps),
+            "image": tasks.Task(self.builder.check),
+            **self._each_host("started", self._boot, ("image",)),
+            **self._offer(),
+            **self._finish("started", _now()),
+            "cell": self._step(
+                "hosts mapped to Nova's cell", self._map_hosts, ("services",)
+            ),
+        }
+
+    def _restore(self) -> _Graph:
+        return {
+            **plane.start(self.paths, self.steps),
+            **plane.load(self.paths, self.steps, snapshot.dump(self.paths)),
+            "image": tasks.Task(self.builder.check),
+            **self._each_host("loaded", self._load, ("image",)),
+            **self._each_host(
+                "resumed",
+                machine.Host.cont,
+                (*_CONTROL, *self._names("loaded")),
+            ),
+            **self._finish("resumed", _now()),
+        }
+
+    def _repair(self) -> _Graph:
+        return {
+            **plane.start(self.paths, self.steps),
+            "image": tasks.Task(self.builder.check),
+            **self._each_host("alive", self._revive, ("image", *_CONTROL)),
+            **self._finish("alive", _LONG_AGO),
+        }
+
+    def _offer(self) -> _Graph:
+        return {
+            "images": self._step(
+                "images uploaded",
+                lambda: catalogue.upload_images(guest.files(self.paths)),
+                ("glance", "seed", "image"),
+            ),
+            "flavors": self._step(
+                "flavors created",
+                catalogue.create_flavors,
+                ("nova", "seed", "placement"),
+            ),
+        }
+
+    def _finish(self, host_done: str, since: datetime.datetime) -> _Graph:
+        return {
+            **self._each_host(
+                "runs the checkout's plugin",
+                deploy.plugin,
+                self._names(host_done),
+            ),
+            "services": self._step(
+                "all of Nova's services report",
+                lambda: cloud.wait_services(since, _SERVICE_TIMEOUT),
+                (*_CONTROL, *self._names("runs the checkout's plugin")),
+            ),
+        }
+
+    def _boot(self, host: machine.Host) -> None:
+        host.start()
+        host.wait_ready(_HOST_TIMEOUT)
+
+    def _load(self, host: machine.Host) -> None:
+        host.start(snapshot.NAME)
+
+    def _revive(self, host: machine.Host) -> None:
+        if host.alive():
+            return
+        if snapshot.valid(self.paths):
+            self._load(host)
+            host.cont()
+        else:
+            self._boot(host)
+
+    def _map_hosts(self) -> None:
+        databases.discover_hosts(self.paths)
+        cloud.wait_hypervisors(_HYPERVISOR_TIMEOUT)
+
+    def _names(self, done: str) -> tuple[str, ...]:
+        return tuple(f"{host.name} {done}" for host in self._hosts)
+
+    def _each_host(
+        self,
+        done: str,
+        function: collections.abc.Callable[[machine.Host], object],
+        needs: tuple[str, ...],
+    ) -> _Graph:
+        return {
+            f"{host.name} {done}": self._step(
+                f"{host.name} {done}",
+                functools.partial(function, host),
+                needs,
+            )
+            for host in self._hosts
+        }
+
+    def _step(
+        self,
+        what: str,
+        function: collections.abc.Callable[[], object],
+        needs: tuple[str, ...],
+    ) -> tasks.Task:
+        return tasks.step(self.steps, what, function, needs)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
