@@ -37,7 +37,7 @@
 enum { TICK_MS = 200, SLICES = 8, BLOCK = 4096, MAX_BUTTONS = 8 };
 
 /* What the kernel and this process need beside the pattern. */
-static const size_t LEAVE_KIB = 6 * 1024;
+static const size_t LEAVE_KIB = 3 * 1024;
 static const uint64_t STRIDE = 0x9E3779B97F4A7C15ULL;
 static const uint64_t FNV = 0x100000001B3ULL;
 
@@ -65,8 +65,8 @@ static void mount_kernel_trees(void)
     mount("dev", "/dev", "devtmpfs", 0, NULL);
 }
 
-/* Load /modules/* in the order of their names; what is loaded is deleted,
- * since the initramfs is memory too. */
+/* Load the files of /modules in the order of their names; what is loaded is
+ * deleted, since the initramfs is memory too. */
 static void load_modules(void)
 {
     struct dirent **names;

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A compute host: a virtual machine with nodes, a disk and an address."""
+
+import collections.abc
+import dataclasses
+import functools
+import pathlib
+import subprocess
+import time
+
+from lab.frame import errors
+from lab.frame import kvm
+from lab.frame import paths as lab_paths
+from lab.frame import process
+from lab.frame import readiness
+from lab.hosts import image
+from lab.hosts import monitor
+from lab.hosts import rootfs
+from lab.hosts import settings
+from lab.hosts import shell
+from lab.hosts import topology
+
+_DISK_NODE = "disk"
+# The host's own kernel: quick to start, the same at each start.
+_KERNEL_OPTIONS = (
+    "console=ttyS0 quiet loglevel=4 mitigations=off numa_balancing=disable "
+    "transparent_hugepage=never nokaslr tsc=reliable random.trust_cpu=on "
+    "audit=0 systemd.show_status=false"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One of the two compute hosts.
+
+    :param number: 1 or 2
+    """
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Its name in Nova."""
+        return lab_paths.host_name(self.number)
+
+    @property
+    def daemon(self) -> process.Daemon:
+        """The emulator."""
+        return process.Daemon(self._paths, self.name)
+
+    @property
+    def shell(self) -> shell.Shell:
+        """Root's account on it."""
+        return shell.Shell(
+            self._paths, self.number, image.current(self._paths).key
+        )
+
+    @property
+    def console_log(self) -> pathlib.Path:
+        """What the host's kernel and systemd print."""
+        return self._paths.log(f"{self.name}-console")
+
+    def start(self, snapshot: str | None = None) -> None:
+        """Power it on, from its image or, standing still, from a snapshot.
+
+        :param snapshot: name that save_snapshot() was given
+        :raises LabError: the image is missing or the emulator ended
+        """
+        built = image.current(self._paths)
+        if not built.complete:
+            raise errors.LabError("the hosts' image is not built: lab/up")
+        if snapshot is None:
+            self._make_disk(built)
+        self._socket.unlink(missing_ok=True)
+        self.daemon.start(self._argv(built, snapshot))
+        readiness.wait(
+            f"{self.name}'s emulator",
+            self._socket.exists,
+            timeout=30,
+            daemon=self.daemon,
+        )
+
+    def alive(self) -> bool:
+        """Whether its emulator runs."""
+        return self.daemon.alive()
+
+    def wait_ready(self, timeout: float) -> None:
+        """Wait until it takes commands and libvirt answers on it.
+
+        :raises LabError: it does not, or its emulator has ended
+        """
+        readiness.wait(
+            f"libvirt on {self.name}",
+            self._libvirt_answers,
+            timeout=timeout,
+            daemon=self.daemon,
+            interval=0.5,
+        )
+
+    def save_snapshot(self, name: str) -> None:
+        """Stop its processors and save all of it; cont() lets it go on."""
+        monitor.execute(self._socket, "stop")
+        monitor.save_snapshot(self._socket, name, _DISK_NODE)
+
+    def cont(self) -> None:
+        """Let it go on after a snapshot was saved or loaded.
+
+        The time that passed meanwhile is given to it, and connections of
+        before are cut, for the other end knows nothing of them.
+
+        :raises LabError: it does not answer
+        """
+        monitor.execute(self._socket, "cont")
+        readiness.wait(
+            f"{self.name} after its snapshot",
+            self._catch_up,
+            timeout=60,
+            daemon=self.daemon,
+        )
+
+    def stop(self) -> None:
+        """Power it off as a failure would."""
+        self.shell.close()
+        self.daemon.stop(grace=1.0)
+
+    def ssh(
+        self, argv: collections.abc.Sequence[str], timeout: float = 60
+    ) -> subprocess.CompletedProcess[bytes] | None:
+        """Run a command as root on it; None when it took too long."""
+        return self.shell.try_run(argv, timeout)
+
+    @property
+    def _paths(self) -> lab_paths.Paths:
+        return lab_paths.here()
+
+    @property
+    def _socket(self) -> pathlib.Path:
+        return self._paths.run / f"{self.name}.qmp"
+
+    @property
+    def _disk(self) -> pathlib.Path:
+        return self._paths.lab / "disks" / f"{self.name}.qcow2"
+
+    def _make_disk(self, built: image.Image) -> None:
+        self._disk.parent.mkdir(parents=True, exist_ok=True)
+        self._disk.unlink(missing_ok=True)
+        subprocess.run(
+            [
+                *rootfs.qemu(built.rootfs, "qemu-img"),
+                *("create", "-q", "-f", "qcow2", "-F", "raw"),
+                *("-b", str(built.disk), str(self._disk)),
+            ],
+            check=True,
+        )
+
+    def _argv(self, built: image.Image, snapshot: str | None) -> list[str]:
+        identity = (
+            f"systemd.hostname={self.name} "
+            f"systemd.machine_id={self.number:032x}"
+        )
+        tap = lab_paths.tap_name(self.number)
+        return [
+            *rootfs.qemu(built.rootfs, "qemu-system-x86_64"),
+            *rootfs.firmware(built.rootfs),
+            *("-name", self.name, "-machine", "q35"),
+            *_accelerator(built.rootfs),
+            *topology.emulator_options(),
+            *("-nodefaults", "-no-user-config", "-display", "none"),
+            *("-serial", f"file:{self.console_log}"),
+            *("-qmp", f"unix:{self._socket},server=on,wait=off"),
+            *("-kernel", str(built.kernel)),
+            *("-initrd", str(built.initramfs)),
+            *("-append", f"{_KERNEL_OPTIONS} {identity}"),
+            "-blockdev",
+            f"driver=qcow2,node-name={_DISK_NODE},discard=unmap,"
+            f"file.driver=file,file.filename={self._disk},"
+            "cache.no-flush=on",
+            *("-device", f"virtio-blk-pci,drive={_DISK_NODE}"),
+            "-netdev",
+            f"tap,id=net,ifname={tap},script=no,downscript=no",
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=,"
+            f"mac={settings.mac_address(self.number)}",
+            *("-object", "rng-random,id=rng,filename=/dev/urandom"),
+            *("-device", "virtio-rng-pci,rng=rng"),
+            *(("-S", "-loadvm", snapshot) if snapshot else ()),
+        ]
+
+    def _libvirt_answers(self) -> bool:
+        result = self.ssh(["virsh", "-c", "qemu:///system", "version"], 30)
+        return result is not None and result.returncode == 0
+
+    def _catch_up(self) -> bool:
+        self.shell.close()
+        now = f"date --set=@{time.time() + 0.3:.2f}"
+        cut = f"ss --kill dst {lab_paths.CONTROL_ADDRESS} and sport != :22"
+        # The connection that this comes by must not be among those cut.
+        result = self.ssh(["sh", "-c", f"{now} && {cut}"], 10)
+        return result is not None and result.returncode == 0
+
+
+@functools.cache
+def _accelerator(tree: pathlib.Path) -> tuple[str, ...]:
+    emulator = rootfs.qemu(tree, "qemu-system-x86_64")
+    if kvm.usable([*emulator, *rootfs.firmware(tree)]):
+        return ("-accel", "kvm", "-cpu", "host")
+    # This processor has nested virtualisation that QEMU can emulate.
+    return ("-accel", "tcg,thread=multi", "-cpu", "EPYC")

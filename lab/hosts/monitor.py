@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Control of a running emulator over its QMP socket."""
+
+import asyncio
+import pathlib
+import typing
+import uuid
+
+from qemu import qmp
+
+from lab.frame import errors
+
+_POLL_SECONDS = 0.1
+
+
+def execute(socket: pathlib.Path, command: str) -> typing.Any:
+    """Run one QMP command without arguments and return its answer.
+
+    :raises LabError: the emulator is not there or refuses
+    """
+
+    async def run(client: qmp.QMPClient) -> object:
+        return await client.execute(command)
+
+    return _with_client(socket, run)
+
+
+def save_snapshot(socket: pathlib.Path, name: str, disk: str) -> None:
+    """Save memory, devices and disk of a machine under a name.
+
+    An older snapshot of the name is replaced.
+
+    :param disk: the block node that takes it
+    :raises LabError: the emulator could not
+    """
+
+    async def run(client: qmp.QMPClient) -> None:
+        await _job(client, "snapshot-delete", tag=name, devices=[disk])
+        await _job(
+            client, "snapshot-save", tag=name, vmstate=disk, devices=[disk]
+        )
+
+    _with_client(socket, run)
+
+
+async def _job(
+    client: qmp.QMPClient, command: str, **arguments: object
+) -> None:
+    job = f"lab-{uuid.uuid4().hex[:8]}"
+    await client.execute(command, {"job-id": job, **arguments})
+    while True:
+        found = [
+            entry
+            for entry in await client.execute("query-jobs")
+            if entry["id"] == job
+        ]
+        if found and found[0]["status"] == "concluded":
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+    await client.execute("job-dismiss", {"id": job})
+    if problem := found[0].get("error"):
+        raise errors.LabError(f"{command}: {problem}")
+
+
+def _with_client(
+    socket: pathlib.Path,
+    run: typing.Callable[[qmp.QMPClient], typing.Awaitable[typing.Any]],
+) -> typing.Any:
+    async def session() -> typing.Any:
+        client = qmp.QMPClient(socket.stem)
+        await client.connect(str(socket))
+        try:
+            return await run(client)
+        finally:
+            await client.disconnect()
+
+    try:
+        return asyncio.run(session())
+    except qmp.QMPError as error:
+        raise errors.LabError(f"emulator at {socket}: {error}") from error
