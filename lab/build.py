@@ -19,7 +19,8 @@ def build(paths: lab_paths.Paths, steps: lab_steps.Steps) -> None:
 
     :raises LabError: one of them cannot be built
     """
-    paths.make()
+    for directory in (paths.image, paths.logs):
+        directory.mkdir(parents=True, exist_ok=True)
     tasks.run(
         {
             "image": tasks.Task(functools.partial(image.build, steps)),

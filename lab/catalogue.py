@@ -5,6 +5,7 @@ The caller must be in the lab's network namespace.
 """
 
 import pathlib
+import typing
 
 from openstack.image.v2 import image as sdk_image
 
@@ -62,15 +63,12 @@ def _upload(
     properties: dict[str, str] | None = None,
 ) -> sdk_image.Image:
     glance = cloud.connect().image
-    image = glance.find_image(name)
-    if image is None:
-        image = glance.create_image(
-            name,
-            filename=str(path),
-            container_format=container,
-            disk_format=disk,
-            visibility="public",
-            wait=True,
-            **(properties or {}),
-        )
-    return image
+    found = glance.find_image(name) or glance.create_image(
+        name,
+        filename=str(path),
+        container_format=container,
+        disk_format=disk,
+        wait=True,
+        meta={"visibility": "public", **(properties or {})},
+    )
+    return typing.cast("sdk_image.Image", found)

@@ -30,6 +30,9 @@ def down(
     if daemons:
         with steps(f"{len(daemons)} daemons stopped"):
             _stop(daemons)
+    if not (daemons or paths.run.exists() or paths.lab.exists()):
+        steps.note("nothing to remove")
+        return
     with steps("network and files removed"):
         netns.remove(paths)
         shutil.rmtree(paths.run, ignore_errors=True)

@@ -10,14 +10,10 @@ import collections.abc
 import pathlib
 import subprocess
 import tempfile
-import threading
-
-from lab.frame import paths as lab_paths
 
 _DEVICE = pathlib.Path("/dev/kvm")
 _MODULES = pathlib.Path("/sys/module")
 _SECONDS = 5.0
-_LOCK = threading.Lock()
 _SECTOR = 512
 _PORT = 0xF4
 _VALUE = 0x2A
@@ -27,22 +23,12 @@ _PROGRAM = bytes((0xB0, _VALUE, 0xE6, _PORT, 0xF4))
 _STATUS = 2 * _VALUE + 1
 
 
-def works(
-    paths: lab_paths.Paths, emulator: collections.abc.Sequence[str]
-) -> bool:
+def usable(emulator: collections.abc.Sequence[str]) -> bool:
     """Whether hosts may use KVM: it runs code, and it nests.
-
-    The answer is kept while the lab is up: both hosts get the same one, and
-    a probe that fails takes its full time only once.
 
     :param emulator: program and leading arguments of QEMU for x86-64
     """
-    answer = paths.run / "kvm"
-    with _LOCK:
-        if not answer.exists():
-            usable = _DEVICE.exists() and _nests() and runs(emulator, "kvm")
-            answer.write_text("yes" if usable else "no")
-    return answer.read_text() == "yes"
+    return _DEVICE.exists() and _nests() and runs(emulator, "kvm")
 
 
 def runs(emulator: collections.abc.Sequence[str], accelerator: str) -> bool:
