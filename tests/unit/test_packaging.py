@@ -12,11 +12,9 @@ import tempfile
 import tomllib
 import zipfile
 
-from oslo_rootwrap import wrapper
 import testtools
 
 from nova_numa_migrate import policies
-from nova_numa_migrate import privsep
 from nova_numa_migrate.conf import opts
 from tests.unit import sources
 
@@ -118,25 +116,6 @@ class BuildTestCase(testtools.TestCase):
         data = 'nova_numa_migrate-1.2.3.data/data'
         etc = {f'{data}/{name}' for name in sources.files('etc/*')}
         self.assertEqual(expected | etc, inside)
-
-
-class RootwrapTestCase(testtools.TestCase):
-    def command(self, context):
-        """What oslo.privsep asks root for."""
-        return [
-            'privsep-helper', '--config-file', '/etc/nova/nova.conf',
-            '--privsep_context', context,
-            '--privsep_sock_path', '/tmp/tmpx/privsep.sock',
-        ]  # fmt: skip
-
-    def test_the_filter_admits_our_context_and_no_other(self):
-        directory = sources.ROOT / 'etc/nova/rootwrap.d'
-        filters = wrapper.load_filters([str(directory)])
-        own = self.command(privsep.context.pypath)
-        found = [f for f in filters if f.match(own)]
-        self.assertEqual(1, len(found))
-        other = self.command('nova.privsep.sys_admin_pctxt')
-        self.assertEqual([], [f for f in filters if f.match(other)])
 
 
 class SamplesTestCase(testtools.TestCase):
