@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Render the control plane's configuration from its templates."""
 
-import os
 import pathlib
 import string
 
@@ -30,11 +29,6 @@ def render(paths: lab_paths.Paths) -> None:
     values = _values(paths)
     for template, target in _FILES.items():
         text = (_TEMPLATES / template).read_text()
-        if os.environ.get("LAB_PLUGIN") == "off":
-            text = text.replace(
-                "available_filters = nova_numa_migrate.scheduler.filter.NumaMigrateFilter",
-                "",
-            ).replace(",NumaMigrateFilter", "")
         _write(paths.etc / target, string.Template(text).substitute(values))
     _write(paths.etc / "nova" / "api-paste.ini", _nova_paste(paths))
 
@@ -61,8 +55,6 @@ def _values(paths: lab_paths.Paths) -> dict[str, str]:
 
 def _nova_paste(paths: lab_paths.Paths) -> str:
     """Nova's own paste file with the plugin's router in its place."""
-    if os.environ.get("LAB_PLUGIN") == "off":
-        return (paths.venv / "etc" / "nova" / "api-paste.ini").read_text()
     text = (paths.venv / "etc" / "nova" / "api-paste.ini").read_text()
     if _NOVA_ROUTER not in text:
         raise ValueError(f"nova's api-paste.ini does not name {_NOVA_ROUTER}")

@@ -45,7 +45,7 @@ def _arguments(accelerator: str, disk: str) -> list[str]:
     return [
         *("-accel", accelerator, "-machine", "pc", "-m", "16"),
         *("-nodefaults", "-no-user-config", "-display", "none"),
-        *("-drive", f"file={disk},format=raw,if=ide,readonly=on,snapshot=on"),
+        *("-drive", f"file={disk},format=raw,if=ide,snapshot=on"),
         *("-device", f"isa-debug-exit,iobase={_PORT:#x},iosize=1"),
     ]
 
