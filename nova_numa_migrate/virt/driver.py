@@ -91,7 +91,9 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         )
         save = functools.partial(departure.save_and_send, move)
         return departure.run(
-            move, lambda: self._with('power_off', instance, save, migrate)
+            move,
+            migrate,
+            lambda: self._with('power_off', instance, save, migrate),
         )
 
     def power_off(

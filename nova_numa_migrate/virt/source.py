@@ -62,10 +62,16 @@ class Departure:
         self._saved = False
         self._revertible = False
 
-    def run(self, move: Move, migrate: Callable[[], str]) -> str:
+    def run(
+        self,
+        move: Move,
+        migrate: Callable[[], str],
+        save_and_migrate: Callable[[], str],
+    ) -> str:
         """Migrate the guest, with its state unless it has to be without.
 
         :param migrate: Nova's own method, bound to its arguments.
+        :param save_and_migrate: the same, with the power-off replaced.
         :returns: what Nova's method returns, the description of the disks.
         :raises nova.exception.InstanceFaultRollback: when the guest could
             not be moved and goes on here.
@@ -75,7 +81,7 @@ class Departure:
             return migrate()
         self._revertible = self._disks_stay_here()
         try:
-            disk_info = migrate()
+            disk_info = save_and_migrate()
         except exception.InstanceFaultRollback:
             # Nova raises it only before the power-off.
             raise
