@@ -89,9 +89,9 @@ class NodeMap:
         """
         if len(self.nodes) != count:
             raise InvalidHint(
-                f'Invalid {NODE_HINT} "{self}": it names {len(self.nodes)} '
-                f'host node(s), but the guest has {count} NUMA cell(s); name '
-                'exactly one node for each guest cell'
+                f'Invalid {NODE_HINT} {_shown(str(self))}: it names '
+                f'{len(self.nodes)} host node(s), but the guest has {count} '
+                'NUMA cell(s); name exactly one node for each guest cell'
             )
 
     def __str__(self) -> str:
