@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """MariaDB, started by hand on a data directory of the lab's own.
 
-Durability is switched off: after a crash of the machine the lab is
-restored from its snapshot, not from its database files.
+Nothing is flushed to the disk (``eatmydata``), which takes most of the time
+of creating some hundred tables: after a crash of the machine the lab is
+restored from its snapshot, not from these files.
 """
 
 import pathlib
@@ -89,6 +90,7 @@ def _socket(paths: lab_paths.Paths) -> pathlib.Path:
 def _install(paths: lab_paths.Paths) -> None:
     command.run(
         [
+            "eatmydata",
             "mariadb-install-db",
             "--no-defaults",
             "--user=root",
@@ -104,6 +106,7 @@ def _install(paths: lab_paths.Paths) -> None:
 
 def _argv(paths: lab_paths.Paths) -> list[str]:
     return [
+        "eatmydata",
         "mariadbd",
         "--no-defaults",
         "--user=root",
@@ -112,10 +115,7 @@ def _argv(paths: lab_paths.Paths) -> list[str]:
         f"--pid-file={paths.run / 'mysqld.pid'}",
         f"--bind-address={lab_paths.CONTROL_ADDRESS}",
         f"--port={_PORT}",
-        "--innodb-flush-log-at-trx-commit=0",
-        "--innodb-doublewrite=0",
         "--innodb-log-file-size=16M",
-        "--sync-binlog=0",
         "--max-connections=500",
         "--character-set-server=utf8mb3",
         "--skip-name-resolve",

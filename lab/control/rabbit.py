@@ -24,7 +24,7 @@ def start(paths: lab_paths.Paths) -> None:
         daemon=mapper,
     )
     broker = process.Daemon(paths, "rabbit")
-    broker.start([_SERVER], _environment(paths))
+    broker.start(["eatmydata", _SERVER], _environment(paths))
     readiness.wait(
         "RabbitMQ",
         lambda: readiness.listens(
