@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,24 @@ def restore(
         )
     LOG.info('The guest goes on from its checkpoint', instance=instance)
     return guest
+
+
+@contextlib.contextmanager
+def one_flavor(instance: Any) -> Iterator[None]:
+    """While in it, Nova's way back finds the flavors of the migration.
+
+    It reads the old and the new one from the instance, where the last step
+    at the destination puts them.  A move that failed before that step has
+    none there; in a cold migration both are the instance's own.
+    """
+    if instance.old_flavor is not None:
+        yield
+        return
+    instance.old_flavor = instance.new_flavor = instance.flavor
+    try:
+        yield
+    finally:
+        instance.old_flavor = instance.new_flavor = None
 
 
 def verify(context: Any, instance: Any, move: Move) -> None:

@@ -160,7 +160,8 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         )
         if self._may_restore(instance):
             image = self.checkpoints.image(instance.uuid)
-            self._restoring(context, instance, image, finish)
+            with destination.one_flavor(instance):
+                self._restoring(context, instance, image, finish)
         else:
             finish()
         self.checkpoints.discard(instance.uuid)

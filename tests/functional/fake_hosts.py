@@ -25,6 +25,7 @@ import fixtures
 from nova.tests import fixtures as nova_fixtures
 from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.volume import remotefs
+from oslo_concurrency import processutils
 from oslo_config import cfg
 
 _here = threading.local()
@@ -147,24 +148,42 @@ def _per_host(stock: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     return look_up
 
 
+def _as_ssh_does(call: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(call)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            call(*args, **kwargs)
+        except OSError as error:
+            raise processutils.ProcessExecutionError(
+                stderr=str(error), exit_code=1, cmd=call.__name__
+            ) from error
+
+    return run
+
+
 class RemoteDirectories(remotefs.RemoteFilesystemDriver):  # type: ignore[misc]
     """Nova's ssh driver, with the hosts of this process at the other end."""
 
     def __init__(self, hosts: FakeHostsFixture) -> None:
         self._hosts = hosts
 
+    @_as_ssh_does
     def create_file(self, host, dst_path, on_execute, on_completion):
         self._hosts.at(host, dst_path).touch()
 
+    @_as_ssh_does
     def remove_file(self, host, dst_path, on_execute, on_completion):
         self._hosts.at(host, dst_path).unlink()
 
+    @_as_ssh_does
     def create_dir(self, host, dst_path, on_execute, on_completion):
         self._hosts.at(host, dst_path).mkdir(parents=True, exist_ok=True)
 
+    @_as_ssh_does
     def remove_dir(self, host, dst_path, on_execute, on_completion):
-        shutil.rmtree(self._hosts.at(host, dst_path))
+        shutil.rmtree(self._hosts.at(host, dst_path), ignore_errors=True)
 
+    @_as_ssh_does
     def copy_file(self, src, dst, on_execute, on_completion, compression):
         # scp creates a file with the modes of the one it reads.
         shutil.copy(self._local(src), self._local(dst))

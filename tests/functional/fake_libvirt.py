@@ -38,6 +38,11 @@ _CONSTANTS = {
 _TRACKED_DEVICES = ('disk', 'filesystem', 'hostdev', 'interface', 'memory')
 
 
+def element(xml: str) -> Element:
+    """A device, to be hidden in a running domain."""
+    return etree.fromstring(xml)
+
+
 def _error(text: str, code: int) -> Exception:
     error: Exception = fakelibvirt.make_libvirtError(
         fakelibvirt.libvirtError,

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever goes wrong, the guest runs with its state on exactly one host.
+
+Casts are casts here: an error of one service does not travel back through
+the others, as it would not in a cloud.
+"""
+
+from __future__ import annotations
+
+import itertools
+from unittest import mock
+
+from nova.tests.fixtures import libvirt as fakelibvirt
+from oslo_concurrency import processutils
+
+from nova_numa_migrate.compute import claim
+from nova_numa_migrate.move import MOVE_KEY
+from tests.functional import base
+from tests.functional import fake_hosts
+from tests.functional import fake_libvirt
+
+
+def libvirt_error(*args, **kwargs):
+    raise fakelibvirt.make_libvirtError(
+        fakelibvirt.libvirtError,
+        'internal error: the disk of the host is on fire',
+        error_code=fakelibvirt.VIR_ERR_INTERNAL_ERROR,
+        error_domain=fakelibvirt.VIR_FROM_QEMU,
+    )
+
+
+class FailingTestCase(base.NumaMigrateTestCase):
+    CAST_AS_CALL = False
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot(cells=2)
+
+    def wait_for_failure(self):
+        """Until the migration is over and the server has no task left."""
+        self._wait_for_migration_status(self.server, ['error'])
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None}, max_retries=60
+        )
+
+    def assert_as_before(self):
+        """On compute1, on its nodes, with nothing left of the attempt."""
+        server = self.admin_api.get_server(self.server['id'])
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual('compute1', server['OS-EXT-SRV-ATTR:host'])
+        self.assert_on_nodes(self.server, [0, 1])
+        self.assertEqual(
+            [], list(itertools.chain(*self.checkpoint_files().values()))
+        )
+        instance = self.instance(self.server)
+        self.assertNotIn(MOVE_KEY, instance.system_metadata)
+        self.assertIsNone(instance.old_flavor)
+        others = {h: set() for h in self.computes if h != 'compute1'}
+        self._run_periodics()
+        self.assert_audited({'compute1': {0, 1}, **others})
+
+    def failed_events(self):
+        return {
+            event['event']: event.get('details')
+            for event in self.actions_of(self.server)
+            if event['result'] == 'Error'
+        }
+
+    @staticmethod
+    def copy_fails_for(suffix):
+        """The network breaks when a file of that kind is on its way."""
+        copy_file = fake_hosts.RemoteDirectories.copy_file
+
+        def copy(self, src, dst, **kwargs):
+            copy_file(self, src, dst, **kwargs)
+            if dst.endswith(suffix):
+                raise processutils.ProcessExecutionError(
+                    stderr='connection lost', exit_code=255, cmd='scp'
+                )
+
+        return mock.patch.object(
+            fake_hosts.RemoteDirectories, 'copy_file', copy
+        )
+
+
+class BeforeTheSaveTest(FailingTestCase):
+    def test_no_host_has_room(self):
+        blocker = self.boot(cells=2, host='compute2')
+        self.post_migrate(blocker, [3, 2], host='compute1')
+        self.wait_for(blocker, 'VERIFY_RESIZE')
+        self.confirm(blocker)
+        blocker = self.boot(cells=1, host='compute2')
+        with self.assert_goes_on(self.server):
+            # Node 0 of compute2 is taken.
+            self.post_migrate(self.server, [1, 0])
+            self.wait_for_failure()
+        self.assertIn('conductor_migrate_server', self.failed_events())
+        self.assertEqual([0, 1], self._nodes())
+        self.assertEqual(['compute1'], self.running_on(self.server))
+
+    def _nodes(self):
+        topology = self.instance(self.server).numa_topology
+        return [cell.id for cell in topology.cells]
+
+    def test_the_claim_fails(self):
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(
+                claim.NumaMoveClaim, '_claim_nodes', autospec=True
+            ) as claim_nodes,
+        ):
+            claim_nodes.return_value = 'somebody was faster'
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure()
+        self.assertEqual(1, claim_nodes.call_count)
+        self.assert_as_before()
+        details = self.failed_events()['compute_prep_resize']
+        self.assertIn('somebody was faster', details)
+
+    def test_the_destination_breaks_during_the_claim(self):
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(
+                claim.NumaMoveClaim,
+                '_claim_nodes',
+                autospec=True,
+                side_effect=ValueError('a CPU went offline'),
+            ),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure()
+        self.assert_as_before()
+
+    def test_a_blocker_that_only_the_source_sees(self):
+        self.guest(self.server)._defined.find('devices').append(
+            fake_libvirt.element('<tpm model="tpm-crb"/>')
+        )
+        with self.assert_goes_on(self.server):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure()
+        self.assert_as_before()
+        details = self.failed_events()['compute_resize_instance']
+        self.assertIn('vTPM', details)
+
+    def test_the_save_fails(self):
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(fake_libvirt.Domain, 'saveFlags', libvirt_error),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure()
+        self.assert_as_before()
+        details = self.failed_events()['numa_migrate_checkpoint']
+        self.assertIn('on fire', details)
+
+
+class AfterTheSaveTest(FailingTestCase):
+    def test_the_checkpoint_does_not_arrive(self):
+        self._assert_goes_on_at_the_source_if_lost('.save')
+        self.assertIn('numa_migrate_transfer', self.failed_events())
+
+    def test_the_disk_does_not_arrive(self):
+        self._assert_goes_on_at_the_source_if_lost('/disk')
+
+    def _assert_goes_on_at_the_source_if_lost(self, file):
+        with self.assert_goes_on(self.server), self.copy_fails_for(file):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure()
+        self.assert_as_before()
+
+    def test_it_can_be_tried_again(self):
+        with self.assert_goes_on(self.server):
+            with self.copy_fails_for('/disk'):
+                self.post_migrate(self.server, [3, 2])
+                self.wait_for_failure()
+            # The destination gives back what it claimed at its next audit.
+            self._run_periodics()
+            self.hinted_migrate(self.server, [3, 2])
+        self.assert_on_nodes(self.server, [3, 2])
+
+    def test_the_restore_fails(self):
+        with mock.patch.object(
+            fake_libvirt.Connection, 'restoreFlags', libvirt_error
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for(self.server, 'ERROR')
+        # Not booted in silence, and nothing of its state is lost.
+        self.assertEqual([], self.running_on(self.server))
+        image = f'{self.server["id"]}.save'
+        for files in self.checkpoint_files().values():
+            self.assertIn(image, files)
+
+    def test_a_hard_reboot_does_not_restore_by_accident(self):
+        memory = self.guest(self.server).memory
+        with mock.patch.object(
+            fake_libvirt.Connection, 'restoreFlags', libvirt_error
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for(self.server, 'ERROR')
+        self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assertEqual(['compute2'], self.running_on(self.server))
+        self.assertNotEqual(
+            memory.boot_id, self.guest(self.server).memory.boot_id
+        )
+
+    def test_the_checkpoint_is_gone_at_the_destination(self):
+        send = 'nova_numa_migrate.virt.nova_transport.NovaTransport.send'
+        self.stub_out(send, lambda *args: None)
+        self.post_migrate(self.server, [3, 2])
+        self.wait_for(self.server, 'ERROR')
+        # Never booted in its place: the source still has the state.
+        self.assertEqual([], self.running_on(self.server))
+        self.assertIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+
+
+class RescheduleTest(FailingTestCase):
+    HOSTS = ('compute1', 'compute2', 'compute3')
+
+    def test_the_next_host_takes_the_same_nodes(self):
+        refused = []
+        claim_nodes = claim.NumaMoveClaim._claim_nodes
+
+        def refuse_once(self, *args):
+            if not refused:
+                refused.append(self.tracker.host)
+                return 'somebody was faster'
+            return claim_nodes(self, *args)
+
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(
+                claim.NumaMoveClaim, '_claim_nodes', refuse_once
+            ),
+        ):
+            self.hinted_migrate(self.server, [3, 2])
+        (second,) = {'compute2', 'compute3'} - set(refused)
+        self.assertEqual(second, self.host_of(self.server))
+        self.assert_on_nodes(self.server, [3, 2])
+        self.assert_audited(
+            {'compute1': {0, 1}, refused[0]: set(), second: {2, 3}}
+        )
+        self.confirm(self.server)
+        self.assert_audited(
+            {'compute1': set(), refused[0]: set(), second: {2, 3}}
+        )
+
