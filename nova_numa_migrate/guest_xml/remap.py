@@ -131,7 +131,9 @@ def _remap_disk(saved: Element, fresh: Element) -> None:
     for tag in ('backingStore', 'mirror'):
         for chain in saved.findall(tag):
             saved.remove(chain)
-    _replace_child(saved, fresh, 'source')
+    # The secrets of a volume are libvirt's on one host, each with its uuid.
+    for tag in ('source', 'auth', 'encryption'):
+        _replace_child(saved, fresh, tag)
     old, new = saved.find('driver'), fresh.find('driver')
     if old is not None and new is not None:
         # Nova may convert the image on its way; the guest cannot see that.
@@ -179,7 +181,8 @@ def _disk_key(element: Element) -> str:
 def _stream_key(element: Element) -> str:
     target = element.find('target')
     if target is None:
-        return ''
+        # Nova names no target for an only serial port; libvirt numbers it.
+        return '0'
     return str(target.get('name') or target.get('port') or '0')
 
 
