@@ -8,7 +8,6 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from nova.compute import utils as compute_utils
 import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from oslo_log import log as logging
@@ -17,6 +16,7 @@ from nova_numa_migrate.exception import CheckpointMissing
 from nova_numa_migrate.guest_xml.remap import remap
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.virt import pages
+from nova_numa_migrate.virt.step import step
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ def restore(
         ready.
     :param prepare: called after the definition, before the start.
     :returns: nova.virt.libvirt.guest.Guest.
-    :raises libvirt.libvirtError: when libvirt refuses the checkpoint, which
-        it leaves as it was.
+    :raises nova.exception.MigrationError: when libvirt refuses the
+        checkpoint, which it leaves as it was.
     """
     # As Nova has it: not every place that imports this has the binding.
     libvirt = libvirt_guest.libvirt
@@ -68,9 +68,7 @@ def restore(
     if prepare is not None:
         prepare()
     driver.cpu_api.power_up_for_instance(instance)
-    with compute_utils.EventReporter(
-        context, 'numa_migrate_restore', CONF.host, instance.uuid
-    ):
+    with step(context, instance, 'numa_migrate_restore'):
         connection.restoreFlags(
             str(image),
             xml,
@@ -105,9 +103,7 @@ def verify(context: Any, instance: Any, move: Move) -> None:
 
     The guest runs: what cannot be measured is logged, and nothing is undone.
     """
-    with compute_utils.EventReporter(
-        context, 'numa_migrate_verify', CONF.host, instance.uuid
-    ):
+    with step(context, instance, 'numa_migrate_verify'):
         try:
             placement = pages.measure(instance, move.node_map)
         except OSError as error:

@@ -10,11 +10,11 @@ of either finds the disks where they were.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from nova import exception
 from nova.compute import power_state
-from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 import nova.conf
 from nova.virt import driver as virt_driver
@@ -24,11 +24,11 @@ from oslo_log import log as logging
 from nova_numa_migrate import privsep
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
-from nova_numa_migrate.exception import CannotCheckpoint
 from nova_numa_migrate.guest_xml.blockers import blockers
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
+from nova_numa_migrate.virt.step import step
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -97,19 +97,19 @@ class Departure:
     def save_and_send(self, move: Move) -> None:
         """Checkpoint the guest and bring the file to the destination.
 
-        :raises libvirt.libvirtError: when libvirt cannot save the guest,
-            which then runs on.
+        :raises nova.exception.MigrationError: naming the step that failed;
+            when it is the save, the guest runs on.
         """
         store = self._driver.checkpoints
         image = store.image(self._instance.uuid)
         self._record(move, Step.SAVING)
-        with self._event('numa_migrate_checkpoint'):
+        with self._step('numa_migrate_checkpoint'):
             guest = self._driver._host.get_guest(self._instance)
             guest._domain.saveFlags(str(image), None, 0)
             self._saved = True
             privsep.take_over(str(image), *self._driver.user_and_group)
             self._record(move, Step.SAVED)
-        with self._event('numa_migrate_transfer'):
+        with self._step('numa_migrate_transfer'):
             self._driver.transport.send(image, self._dest)
 
     def _saves_state(self, move: Move) -> bool:
@@ -125,9 +125,9 @@ class Departure:
         found = self._blockers()
         if found and move.checkpoint is CheckpointMode.REQUIRED:
             raise exception.InstanceFaultRollback(
-                inner_exception=CannotCheckpoint(
-                    f'The guest of server {self._instance.uuid} on host '
-                    f'{CONF.host} cannot be checkpointed: '
+                inner_exception=exception.MigrationPreCheckError(
+                    reason=f'The guest of server {self._instance.uuid} on '
+                    f'host {CONF.host} cannot be checkpointed: '
                     f'{"; ".join(found)}. Remove the cause, or move the '
                     'server without its state with the hint '
                     'numa_checkpoint=preferred'
@@ -184,8 +184,5 @@ class Departure:
             Journal(move.migration, step, self._revertible),
         )
 
-    def _event(self, name: str) -> Any:
-        """Shown by ``openstack server event show``."""
-        return compute_utils.EventReporter(
-            self._context, name, CONF.host, self._instance.uuid
-        )
+    def _step(self, name: str) -> AbstractContextManager[None]:
+        return step(self._context, self._instance, name)

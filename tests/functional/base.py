@@ -17,17 +17,17 @@ from unittest import mock
 
 import fixtures
 from lxml import etree
-from nova.compute import resource_tracker
 from nova import context as nova_context
 from nova import objects
 from nova import service
+from nova.compute import resource_tracker
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.libvirt import test_numa_servers
 from nova.virt import hardware
 
-from nova_numa_migrate.api import policy
 from nova_numa_migrate import privsep
 from nova_numa_migrate import seams
+from nova_numa_migrate.api import policy
 from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
 from tests.functional import paste
@@ -50,7 +50,7 @@ def _as_set(cpus: dict[int, set[int]]) -> str:
     return ','.join(str(c) for c in itertools.chain(*cpus.values()))
 
 
-class SeamsFixture(fixtures.Fixture):  # type: ignore[misc]
+class SeamsFixture(fixtures.Fixture):
     """What nova-numa-compute replaces in its process, undone at the end."""
 
     def _setUp(self) -> None:
@@ -66,7 +66,11 @@ class SeamsFixture(fixtures.Fixture):  # type: ignore[misc]
         seams.install()
 
 
-class PluginMixin:
+# Whatever test case of Nova's it is mixed into.
+_AnyTestCase: Any = object
+
+
+class PluginMixin(_AnyTestCase):
     """Puts the plugin into a test class of Nova's libvirt services."""
 
     ADDITIONAL_FILTERS = ['NUMATopologyFilter', 'NumaMigrateFilter']
@@ -114,18 +118,18 @@ class PluginMixin:
         maps: tuple[str, str] = here._vms[domain].memory_maps()
         return maps
 
-    def start_stock_compute(self, hostname: str, **kwargs: Any) -> str:
+    def start_stock_compute(self, hostname: str, **kwargs: Any) -> None:
         """A host that runs Nova's own nova-compute."""
         stock = {'nova-compute': 'nova.compute.manager.ComputeManager'}
         self.flags(compute_driver='libvirt.LibvirtDriver')
         try:
             with mock.patch.dict(service.SERVICE_MANAGERS, stock):
-                return self.start_compute(hostname, **kwargs)
+                self.start_compute(hostname, **kwargs)
         finally:
             self.flags(compute_driver='numa_migrate.NumaLibvirtDriver')
 
 
-class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):  # type: ignore[misc]
+class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
     """A cloud of HOSTS, of which each runs the plugin."""
 
     HOSTS: Sequence[str] = ('compute1', 'compute2')
@@ -249,9 +253,7 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):  
         self.post_migrate(server, nodes, host)
         return self.wait_for(server, 'VERIFY_RESIZE')
 
-    def wait_for(
-        self, server: dict[str, Any], status: str
-    ) -> dict[str, Any]:
+    def wait_for(self, server: dict[str, Any], status: str) -> dict[str, Any]:
         found: dict[str, Any] = self._wait_for_state_change(server, status)
         return found
 
@@ -284,7 +286,9 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):  
             },
         )
         pins = {
-            int(pin.get('vcpu')): hardware.parse_cpu_spec(pin.get('cpuset'))
+            int(pin.get('vcpu', '')): hardware.parse_cpu_spec(
+                pin.get('cpuset')
+            )
             for pin in domain.iterfind('cputune/vcpupin')
         }
         self.assertEqual(instance.flavor.vcpus, len(pins))

@@ -90,7 +90,7 @@ class Host:
         return sorted(os.listdir(self.checkpoints))
 
 
-class FakeHostsFixture(fixtures.Fixture):  # type: ignore[misc]
+class FakeHostsFixture(fixtures.Fixture):
     """The hosts of one test."""
 
     def _setUp(self) -> None:
@@ -127,9 +127,7 @@ class FakeHostsFixture(fixtures.Fixture):  # type: ignore[misc]
 
         The directories of all hosts would have the same names in a cloud.
         """
-        (host,) = (
-            h for h in self.hosts.values() if h.address == address
-        )
+        (host,) = (h for h in self.hosts.values() if h.address == address)
         relative = pathlib.Path(path).relative_to(self.root)
         return host.root.joinpath(*relative.parts[1:])
 
@@ -161,7 +159,7 @@ def _as_ssh_does(call: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-class RemoteDirectories(remotefs.RemoteFilesystemDriver):  # type: ignore[misc]
+class RemoteDirectories(remotefs.RemoteFilesystemDriver):
     """Nova's ssh driver, with the hosts of this process at the other end."""
 
     def __init__(self, hosts: FakeHostsFixture) -> None:
@@ -193,7 +191,7 @@ class RemoteDirectories(remotefs.RemoteFilesystemDriver):  # type: ignore[misc]
         return str(self._hosts.at(address, remote)) if colon else path
 
 
-class FakeDisksFixture(fixtures.Fixture):  # type: ignore[misc]
+class FakeDisksFixture(fixtures.Fixture):
     """Root disks that are files, in the directories of their hosts.
 
     Nova's fixtures create no disk at all, so that there is nothing to rename

@@ -116,7 +116,7 @@ class SavedImage:
         return cls(stored['xml'], GuestMemory(**stored['memory']))
 
 
-class Domain(fakelibvirt.Domain):  # type: ignore[misc]
+class Domain(fakelibvirt.Domain):
     """A domain with a memory, whose XML comes back as it was defined."""
 
     def __init__(
@@ -155,8 +155,8 @@ class Domain(fakelibvirt.Domain):  # type: ignore[misc]
         if self.isActive():
             tree.set('id', str(self._id))
         devices = tree.find('devices')
-        if devices is not None:
-            now = etree.fromstring(super().XMLDesc(flags)).find('devices')
+        now = etree.fromstring(super().XMLDesc(flags)).find('devices')
+        if devices is not None and now is not None:
             for tag in _TRACKED_DEVICES:
                 for stale in devices.findall(tag):
                     devices.remove(stale)
@@ -208,7 +208,7 @@ class Domain(fakelibvirt.Domain):  # type: ignore[misc]
         }
         start = 0x7F0000000000
         for cell in self._defined.iterfind('cpu/numa/cell'):
-            kib, node = int(cell.get('memory')), nodes[cell.get('id')]
+            kib, node = int(cell.get('memory', 0)), nodes[cell.get('id')]
             end = start + kib * 1024
             maps.append(f'{start:x}-{end:x} rw-p 00000000 00:00 0')
             numa_maps.append(
@@ -227,7 +227,7 @@ class Domain(fakelibvirt.Domain):  # type: ignore[misc]
             )
 
 
-class Connection(fakelibvirt.Connection):  # type: ignore[misc]
+class Connection(fakelibvirt.Connection):
     """One host's libvirt, able to restore."""
 
     def saveImageGetXMLDesc(self, file: str, flags: int = 0) -> str:
@@ -256,8 +256,8 @@ class Connection(fakelibvirt.Connection):  # type: ignore[misc]
 
     def _check_nodes_exist(self, domain: Element) -> None:
         there = {cell.id for cell in self.host_info.numa_topology.cells}
-        for nodeset in domain.xpath('numatune//@nodeset'):
-            for node in _ids(nodeset):
+        for memory in domain.iterfind('numatune/*'):
+            for node in _ids(memory.get('nodeset', '')):
                 if node not in there:
                     raise _unsupported(f'NUMA node {node} is unavailable')
 
@@ -272,7 +272,8 @@ def _ids(text: str) -> list[int]:
 
 
 def _machine(domain: Element) -> str:
-    return str(domain.find('os/type').get('machine'))
+    (os_type,) = domain.iterfind('os/type')
+    return str(os_type.get('machine'))
 
 
 def _cpu_mode(domain: Element) -> str:
@@ -282,20 +283,32 @@ def _cpu_mode(domain: Element) -> str:
 
 #: What must be the same, and what libvirt says when it is not.
 _SAME = (
-    (lambda d: d.findtext('uuid'), 'domain uuid {new} does not match source '
-     '{old}'),
-    (lambda d: d.findtext('name'), "domain name '{new}' does not match source "
-     "'{old}'"),
-    (lambda d: d.findtext('memory'), 'domain max memory {new} does not match '
-     'source {old}'),
-    (lambda d: d.findtext('vcpu'), 'domain vCPU max {new} does not match '
-     'source {old}'),
+    (
+        lambda d: d.findtext('uuid'),
+        'domain uuid {new} does not match source {old}',
+    ),
+    (
+        lambda d: d.findtext('name'),
+        "domain name '{new}' does not match source '{old}'",
+    ),
+    (
+        lambda d: d.findtext('memory'),
+        'domain max memory {new} does not match source {old}',
+    ),
+    (
+        lambda d: d.findtext('vcpu'),
+        'domain vCPU max {new} does not match source {old}',
+    ),
     (_machine, 'domain machine type {new} does not match source {old}'),
     (_cpu_mode, 'CPU mode {new} does not match source {old}'),
-    (lambda d: len(d.findall('devices/disk')), 'domain disk count {new} does '
-     'not match source {old}'),
-    (lambda d: d.xpath('devices/interface/mac/@address'), 'network card mac '
-     '{new} does not match source {old}'),
+    (
+        lambda d: len(d.findall('devices/disk')),
+        'domain disk count {new} does not match source {old}',
+    ),
+    (
+        lambda d: d.xpath('devices/interface/mac/@address'),
+        'network card mac {new} does not match source {old}',
+    ),
 )
 
 
@@ -323,14 +336,14 @@ def check_abi(saved: Element, wanted: Element) -> None:
                 f"Size of target NUMA node {number} ({new.get('memory')}) "
                 f"doesn't match source ({old.get('memory')})"
             )
-        if _ids(old.get('cpus')) != _ids(new.get('cpus')):
+        if _ids(old.get('cpus', '')) != _ids(new.get('cpus', '')):
             raise _unsupported(
                 f"Processor mask of target NUMA node {number} doesn't match "
                 "source"
             )
 
 
-class FakeLibvirtFixture(fixtures.Fixture):  # type: ignore[misc]
+class FakeLibvirtFixture(fixtures.Fixture):
     """Puts the domains and connections of this module in Nova's place."""
 
     def _setUp(self) -> None:

@@ -157,7 +157,8 @@ class BeforeTheSaveTest(FailingTestCase):
 class AfterTheSaveTest(FailingTestCase):
     def test_the_checkpoint_does_not_arrive(self):
         self._assert_goes_on_at_the_source_if_lost('.save')
-        self.assertIn('numa_migrate_transfer', self.failed_events())
+        details = self.failed_events()['numa_migrate_transfer']
+        self.assertIn('connection lost', details)
 
     def test_the_disk_does_not_arrive(self):
         self._assert_goes_on_at_the_source_if_lost('/disk')
@@ -184,6 +185,8 @@ class AfterTheSaveTest(FailingTestCase):
         ):
             self.post_migrate(self.server, [3, 2])
             self.wait_for(self.server, 'ERROR')
+        details = self.failed_events()['numa_migrate_restore']
+        self.assertIn('compute2: internal error: the disk', details)
         # Not booted in silence, and nothing of its state is lost.
         self.assertEqual([], self.running_on(self.server))
         image = f'{self.server["id"]}.save'
@@ -245,4 +248,3 @@ class RescheduleTest(FailingTestCase):
         self.assert_audited(
             {'compute1': set(), refused[0]: set(), second: {2, 3}}
         )
-

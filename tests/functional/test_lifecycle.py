@@ -12,7 +12,7 @@ from nova.virt.libvirt import utils as libvirt_utils
 from nova_numa_migrate.virt import nova_transport
 from tests.functional import base
 
-NOTHING = {'compute1': [], 'compute2': []}
+NOTHING: dict[str, list[str]] = {'compute1': [], 'compute2': []}
 
 
 class LifecycleTest(base.NumaMigrateTestCase):
@@ -61,9 +61,7 @@ class LifecycleTest(base.NumaMigrateTestCase):
         self.assertEqual(['compute1'], self.running_on(self.server))
         # Memory and disk are of one moment: that of the save.
         memory = self.guest(self.server).memory
-        self.assertEqual(
-            (boot_id, saved_at), (memory.boot_id, memory.counter)
-        )
+        self.assertEqual((boot_id, saved_at), (memory.boot_id, memory.counter))
         self.assertEqual(on_disk, self._disk('compute1').read_text())
         self.assert_on_nodes(self.server, [0, 1])
         self.assertEqual(NOTHING, self.checkpoint_files())

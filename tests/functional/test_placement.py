@@ -81,4 +81,3 @@ class PlacementTest(base.NumaMigrateTestCase):
         self.assertEqual(
             [], [key for key in metadata if key.startswith('numa_migrate')]
         )
-
