@@ -14,10 +14,11 @@ import enum
 import json
 from typing import Self
 
+from nova_numa_migrate import metadata as texts
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import NodeMap
 
-#: The key in Instance.system_metadata; values there are at most 255 long.
+#: The key in Instance.system_metadata.
 MOVE_KEY = 'numa_migrate'
 
 
@@ -46,14 +47,14 @@ class Move:
 
     def store(self, metadata: MutableMapping[str, str]) -> None:
         """Write this move into an instance's system metadata."""
-        metadata[MOVE_KEY] = json.dumps(
-            {
-                'migration': self.migration,
-                'nodes': str(self.node_map),
-                'checkpoint': self.checkpoint,
-                'state': self.state,
-            },
-            separators=(',', ':'),
+        stored = {
+            'migration': self.migration,
+            'nodes': str(self.node_map),
+            'checkpoint': self.checkpoint,
+            'state': self.state,
+        }
+        texts.put(
+            metadata, MOVE_KEY, json.dumps(stored, separators=(',', ':'))
         )
 
     def with_state(self, state: State) -> Self:
@@ -69,7 +70,7 @@ class Move:
         :param migration: when given, only the move of that migration counts;
             one left over from another migration is no move.
         """
-        text = metadata.get(MOVE_KEY)
+        text = texts.get(metadata, MOVE_KEY)
         if not text:
             return None
         stored = json.loads(text)

@@ -44,15 +44,17 @@ class Plan:
 
         Whatever else stands under the key (an earlier request's plan, or a
         tenant's text from the server's creation) is not a plan.
+
+        :raises InvalidHint: when this very request's plan cannot be read:
+            it must not become a migration to any node in silence.
         """
-        carried = (hints or {}).get(PLAN_KEY)
-        if not carried or len(carried) != 3 or carried[0] != request_id:
-            return None
-        return cls(
-            carried[0],
-            NodeMap.parse(carried[1]),
-            CheckpointMode.parse(carried[2]),
-        )
+        match (hints or {}).get(PLAN_KEY):
+            case [str(made_by), str(nodes), str(mode)]:
+                if made_by != request_id:
+                    return None
+            case _:
+                return None
+        return cls(made_by, NodeMap.parse(nodes), CheckpointMode.parse(mode))
 
 
 def without_plan(hints: Hints | None) -> dict[str, list[str]]:

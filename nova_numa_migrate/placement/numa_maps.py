@@ -17,8 +17,14 @@ import dataclasses
 import re
 
 _KIB = 1024
-_PAGES = re.compile(r'N(?P<node>\d+)=(?P<pages>\d+)')
-_PAGE_SIZE = re.compile(r'kernelpagesize_kB=(\d+)')
+# "prefer (many)" and "weighted interleave" have a space in their name.
+_LINE = re.compile(
+    r'(?P<start>[0-9a-f]+) '
+    r'(?P<policy>(?:weighted )?\S+(?: \(many\)\S*)?)(?P<rest>.*)'
+)
+# A field stands alone: the name of a file may hold anything but blanks.
+_PAGES = re.compile(r'(?<!\S)N(?P<node>\d+)=(?P<pages>\d+)')
+_PAGE_SIZE = re.compile(r'(?<!\S)kernelpagesize_kB=(\d+)')
 _BOUND_TO = re.compile(r'bind(?:=static)?:(?P<node>\d+)')
 
 
@@ -47,8 +53,8 @@ def areas(maps: str, numa_maps: str) -> list[Area]:
     """The areas of a process that hold pages or a policy, by address."""
     sizes = dict(_extents(maps.splitlines()))
     return [
-        _area(start, sizes[start], fields)
-        for start, fields in _numa_lines(numa_maps.splitlines())
+        _area(start, sizes[start], match['policy'], match['rest'])
+        for start, match in _numa_lines(numa_maps.splitlines())
         if start in sizes
     ]
 
@@ -59,12 +65,13 @@ def guest_ram(
     """The area of each guest cell, None where there is none of its size.
 
     Cells of equal size are told apart by the node that their area is bound
-    to; what is left over goes by address, the order in which QEMU maps them.
+    to.  What is left over goes by address from the highest on: QEMU maps the
+    cells in their order, and Linux gives out addresses from the top down.
 
     :param cell_sizes: bytes of each guest cell.
     :param nodes: the host node that each guest cell was asked to be on.
     """
-    left = sorted(found, key=lambda area: area.start)
+    left = sorted(found, key=lambda area: area.start, reverse=True)
     result: list[Area | None] = [None] * len(cell_sizes)
     for bound in (True, False):
         for cell, (size, node) in enumerate(
@@ -86,15 +93,12 @@ def _extents(lines: Iterable[str]) -> Iterable[tuple[int, int]]:
         yield int(first, 16), int(last, 16) - int(first, 16)
 
 
-def _numa_lines(lines: Iterable[str]) -> Iterable[tuple[int, list[str]]]:
-    for line in lines:
-        start, *fields = line.split()
-        yield int(start, 16), fields
+def _numa_lines(lines: Iterable[str]) -> Iterable[tuple[int, re.Match[str]]]:
+    for match in filter(None, map(_LINE.match, lines)):
+        yield int(match['start'], 16), match
 
 
-def _area(start: int, size: int, fields: list[str]) -> Area:
-    policy, *rest = fields
-    text = ' '.join(rest)
+def _area(start: int, size: int, policy: str, text: str) -> Area:
     page_size = _PAGE_SIZE.search(text)
     return Area(
         start,

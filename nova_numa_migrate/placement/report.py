@@ -12,9 +12,10 @@ import dataclasses
 import json
 from typing import Self
 
+from nova_numa_migrate import metadata as texts
 from nova_numa_migrate.move import MOVE_KEY
 
-#: One key a cell: a value of system metadata holds at most 255 characters.
+#: One key a cell.
 _CELL_KEY = MOVE_KEY + '_cell_%d'
 
 
@@ -48,14 +49,17 @@ class CellPlacement:
 
     def store(self, metadata: MutableMapping[str, str]) -> None:
         """Write this cell into an instance's system metadata."""
-        metadata[_CELL_KEY % self.cell] = json.dumps(
-            {'node': self.node, 'pages': self.pages}, separators=(',', ':')
+        stored = {'node': self.node, 'pages': self.pages}
+        texts.put(
+            metadata,
+            _CELL_KEY % self.cell,
+            json.dumps(stored, separators=(',', ':')),
         )
 
     @classmethod
     def of(cls, metadata: Mapping[str, str], cell: int) -> Self | None:
         """The stored placement of a cell, or None."""
-        text = metadata.get(_CELL_KEY % cell)
+        text = texts.get(metadata, _CELL_KEY % cell)
         if not text:
             return None
         stored = json.loads(text)

@@ -11,6 +11,7 @@ PURE = {
     'exception',
     'guest_xml',
     'hint',
+    'metadata',
     'move',
     'placement',
     'plan',
