@@ -5,28 +5,18 @@ Runs with the machine's own Python beside the installation of everything
 else, so it may import the standard library only.
 """
 
-import functools
-
 from lab import guest
 from lab.frame import paths as lab_paths
 from lab.frame import steps as lab_steps
-from lab.frame import tasks
 from lab.hosts import image
 
 
 def build(paths: lab_paths.Paths, steps: lab_steps.Steps) -> None:
-    """Build the host image and the guest's files.
+    """Build the host image, then the guest's files with its kernel.
 
     :raises LabError: one of them cannot be built
     """
     for directory in (paths.image, paths.logs):
         directory.mkdir(parents=True, exist_ok=True)
-    tasks.run(
-        {
-            "image": tasks.Task(functools.partial(image.build, steps)),
-            # The guest's kernel is the hosts'.
-            "guest": tasks.Task(
-                functools.partial(guest.build, steps), needs=("image",)
-            ),
-        }
-    )
+    image.build(steps)
+    guest.build(steps)

@@ -25,7 +25,7 @@ _DISK_NODE = "disk"
 _KERNEL_OPTIONS = (
     "console=ttyS0 quiet loglevel=4 mitigations=off numa_balancing=disable "
     "transparent_hugepage=never nokaslr tsc=reliable random.trust_cpu=on "
-    "audit=0 systemd.show_status=false"
+    "audit=0 systemd.show_status=false panic=-1"
 )
 
 
@@ -166,6 +166,8 @@ class Host:
             *_accelerator(built.rootfs),
             *topology.emulator_options(),
             *("-nodefaults", "-no-user-config", "-display", "none"),
+            # With panic=-1 above: a host that dies is seen to be dead.
+            "-no-reboot",
             *("-serial", f"file:{self.console_log}"),
             *("-qmp", f"unix:{self._socket},server=on,wait=off"),
             *("-kernel", str(built.kernel)),
