@@ -53,6 +53,7 @@ class Journal:
             stream.flush()
             os.fsync(stream.fileno())
         new.rename(path)
+        _sync(path.parent)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -64,7 +65,20 @@ class Journal:
             text = path.read_text()
         except FileNotFoundError:
             return None
-        stored = json.loads(text)
-        return cls(
-            stored['migration'], Step(stored['step']), stored['revertible']
-        )
+        match json.loads(text):
+            case {
+                'migration': str(migration),
+                'step': str(step),
+                'revertible': bool(revertible),
+            }:
+                return cls(migration, Step(step), revertible)
+        raise ValueError(f'{path} is not the journal of a checkpoint')
+
+
+def _sync(directory: Path) -> None:
+    """A rename is on the disk when its directory is."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

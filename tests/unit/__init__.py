@@ -1,7 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of single modules, with nothing running around them."""
+"""Tests of single modules, with nothing running around them.
+
+Nova's test package chooses a concurrency backend when it is imported, by the
+environment alone; it is told what this process has chosen already.
+"""
+
+import os
 
 import hypothesis
+from nova import monkey_patch
+
+os.environ.setdefault(
+    'OS_NOVA_DISABLE_EVENTLET_PATCHING', str(not monkey_patch.is_patched())
+)
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile(

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of the checkpoints, on real files."""
+
+import os
+import pathlib
+import stat
+from unittest import mock
+
+import fixtures
+import testtools
+
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.checkpoint import store
+
+JOURNAL = journal.Journal('m1', journal.Step.SENT, revertible=True)
+
+
+class StoreTestCase(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        parent = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.root = parent / 'a' / 'checkpoints'
+        self.store = store.CheckpointStore(self.root)
+
+    def mode(self):
+        return stat.S_IMODE(self.root.stat().st_mode)
+
+    def test_private_from_the_start_whatever_the_umask(self):
+        self.addCleanup(os.umask, os.umask(0))
+        modes = []
+        with mock.patch.object(
+            os,
+            'chmod',
+            autospec=True,
+            side_effect=lambda *_, **__: modes.append(self.mode()),
+        ):
+            self.store.prepare()
+        self.assertEqual([0o700], modes)
+
+    def test_others_lose_their_rights(self):
+        self.root.mkdir(parents=True)
+        self.root.chmod(0o777)
+        self.store.prepare()
+        self.assertEqual(0o700, self.mode())
+
+    def test_what_is_there_stays(self):
+        self.store.prepare()
+        self.store.record('u1', JOURNAL)
+        self.store.prepare()
+        self.assertEqual(JOURNAL, self.store.journal('u1'))
+
+    def test_the_names_that_operators_see(self):
+        self.store.prepare()
+        self.store.record('u1', JOURNAL)
+        self.assertEqual(self.root / 'u1.save', self.store.image('u1'))
+        self.assertEqual(['u1.json'], os.listdir(self.root))
+
+    def test_each_instance_has_its_own(self):
+        self.store.prepare()
+        self.store.record('u1', JOURNAL)
+        self.assertIsNone(self.store.journal('u2'))
+        self.store.image('u2').touch()
+        self.store.discard('u1')
+        self.assertEqual(['u2.save'], os.listdir(self.root))
+
+    def test_the_file_goes_before_its_journal(self):
+        self.store.prepare()
+        self.store.record('u1', JOURNAL)
+        self.store.image('u1').touch()
+        gone = []
+        unlink = os.unlink
+
+        def unlinked(path):
+            gone.append(pathlib.Path(path).name)
+            unlink(path)
+
+        with mock.patch.object(
+            os, 'unlink', autospec=True, side_effect=unlinked
+        ):
+            self.store.discard('u1')
+        self.assertEqual(['u1.save', 'u1.json'], gone)
+        self.assertEqual([], os.listdir(self.root))
+
+    def test_nothing_to_discard(self):
+        self.store.discard('u1')
+        self.store.prepare()
+        self.store.discard('u1')
+        self.assertEqual([], os.listdir(self.root))
