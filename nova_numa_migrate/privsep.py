@@ -43,7 +43,9 @@ def take_over(path: str, uid: int, gid: int) -> None:
     :raises PermissionError: when the file is not of that kind.
     """
     parent = os.stat(os.path.dirname(path))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    # Not to wait for the other end of a pipe.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags)
     try:
         found = os.fstat(descriptor)
         ours = parent.st_uid == uid and not parent.st_mode & 0o077

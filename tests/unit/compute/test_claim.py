@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The claim of the named cells, and the tracker that knows which."""
+
+from unittest import mock
+
+import ddt
+from nova import context
+from nova import exception
+from nova import objects
+from nova import test
+from nova.compute import claims
+from nova.pci import manager as pci_manager
+from nova.virt import driver as virt_driver
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import hint
+from nova_numa_migrate.compute import claim
+from nova_numa_migrate.compute import tracker
+from tests.unit import topologies
+
+EXTRA_SPECS = {'hw:cpu_policy': 'dedicated', 'hw:cpu_thread_policy': 'prefer'}
+
+
+@ddt.ddt
+class ClaimTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.context = context.RequestContext('user', 'project')
+        self.tracker = tracker.NumaResourceTracker(
+            'compute2',
+            mock.create_autospec(virt_driver.ComputeDriver, instance=True),
+        )
+        self.tracker.pci_tracker = mock.create_autospec(
+            pci_manager.PciDevTracker, instance=True, stats=None
+        )
+        self.node = objects.ComputeNode(
+            numa_topology=topologies.host()._to_json()
+        )
+        self.instance = objects.Instance(
+            uuid=uuids.instance, image_ref=uuids.image
+        )
+
+    def claim(self, cells=2, cpus=2, specs=EXTRA_SPECS):
+        flavor = objects.Flavor(
+            memory_mb=1024 * cells,
+            vcpus=cpus * cells,
+            extra_specs={'hw:numa_nodes': str(cells), **specs}
+            if cells
+            else {},
+        )
+        return claim.NumaMoveClaim(
+            self.context,
+            self.instance,
+            'compute2',
+            flavor,
+            objects.ImageMeta(properties=objects.ImageMetaProps()),
+            self.tracker,
+            self.node,
+            objects.InstancePCIRequests(requests=[]),
+            objects.Migration(migration_type='migration'),
+        )
+
+    def nodes(self, a_claim):
+        return [cell.id for cell in a_claim.claimed_numa_topology.cells]
+
+    @ddt.data((3, 2), (2, 3), (0, 3), (1, 0))
+    def test_the_named_cells_in_their_order(self, nodes):
+        with self.tracker.claiming(uuids.instance, hint.NodeMap(nodes)):
+            a_claim = self.claim()
+        self.assertEqual(list(nodes), self.nodes(a_claim))
+        for cell in a_claim.claimed_numa_topology.cells:
+            self.assertEqual(
+                {3 * cell.id, 3 * cell.id + 1},
+                set(cell.cpu_pinning.values()),
+            )
+
+    def test_another_instances_nodes_are_not_taken(self):
+        with self.tracker.claiming(uuids.other, hint.NodeMap((3, 2))):
+            self.assertEqual([0, 1], self.nodes(self.claim()))
+
+    def test_without_nodes_it_is_novas_own(self):
+        novas = claims.MoveClaim._test_numa_topology
+        with mock.patch.object(
+            claims.MoveClaim,
+            '_test_numa_topology',
+            return_value='no room',
+            autospec=novas,
+        ):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim
+            )
+        self.assertIn('no room', str(error))
+
+    def test_no_room_says_where_and_why(self):
+        self.node.numa_topology = topologies.host(
+            topologies.host_cell(0), topologies.host_cell(1, pinned={3, 4})
+        )._to_json()
+        with self.tracker.claiming(uuids.instance, hint.NodeMap((1,))):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim, 1
+            )
+        self.assertIn('does not fit NUMA nodes 1 of this host', str(error))
+        self.assertIn('0 dedicated CPUs free', str(error))
+
+    def test_a_node_that_went_since_the_scheduler_looked(self):
+        with self.tracker.claiming(uuids.instance, hint.NodeMap((7,))):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim, 1
+            )
+        self.assertIn('the host has no node 7', str(error))
+
+    def test_a_guest_without_topology_is_refused(self):
+        with self.tracker.claiming(uuids.instance, hint.NodeMap((1,))):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim, 0
+            )
+        self.assertIn('no NUMA topology', str(error))
+
+    def test_limits_are_kept(self):
+        limits = objects.NUMATopologyLimits(
+            cpu_allocation_ratio=1.0, ram_allocation_ratio=0.1
+        )
+        shared = {'hw:cpu_policy': 'shared'}
+        with self.tracker.claiming(uuids.instance, hint.NodeMap((3,))):
+            a_claim = self.claim(1, cpus=1, specs=shared)
+            refusal = a_claim._test_numa_topology(self.node, limits)
+        self.assertIn('does not fit NUMA nodes 3', refusal)
+
+
+class TrackerTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.tracker = tracker.NumaResourceTracker(
+            'compute2',
+            mock.create_autospec(virt_driver.ComputeDriver, instance=True),
+        )
+        self.nodes = hint.NodeMap((3, 2))
+
+    def test_only_while_it_is_claiming(self):
+        self.assertIsNone(self.tracker.node_map_of('u1'))
+        with self.tracker.claiming('u1', self.nodes):
+            self.assertEqual(self.nodes, self.tracker.node_map_of('u1'))
+            self.assertIsNone(self.tracker.node_map_of('u2'))
+        self.assertIsNone(self.tracker.node_map_of('u1'))
+
+    def test_a_failure_ends_it_too(self):
+        def fail():
+            with self.tracker.claiming('u1', self.nodes):
+                raise RuntimeError
+
+        self.assertRaises(RuntimeError, fail)
+        self.assertIsNone(self.tracker.node_map_of('u1'))
