@@ -16,6 +16,7 @@ from nova.compute import api as compute_api
 from nova.virt import hardware
 
 from nova_numa_migrate.exception import CannotCheckpoint
+from nova_numa_migrate.exception import NodeNotFound
 from nova_numa_migrate.exception import UnsupportedGuest
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import hosts
@@ -42,12 +43,16 @@ def check_nodes(
     """Some host that may take the guest must have the nodes.
 
     :param host: the destination that the request names, or None.
-    :raises NodeNotFound: when none has them.
+    :raises NodeNotFound: when none has them, or there is no such host.
     """
-    if host is not None:
-        nodes = objects.ComputeNodeList.get_all_by_host(context, host)
-    else:
-        nodes = objects.ComputeNodeList.get_all(context)
+    try:
+        nodes = (
+            objects.ComputeNodeList.get_all(context)
+            if host is None
+            else objects.ComputeNodeList.get_all_by_host(context, host)
+        )
+    except exception.ComputeHostNotFound as error:
+        raise NodeNotFound(error.format_message()) from error
     hosts.check_exists(
         node_map,
         (_report(node) for node in nodes if node.host != instance.host),
