@@ -27,7 +27,7 @@ sys.exit(main())
 _INSTALL = """set -e
 target=$("$1/bin/python" -c 'import sysconfig as s; print(s.get_path("purelib"))')
 rm -rf "$target"/nova_numa_migrate "$target"/nova_numa_migrate-*.dist-info
-tar -x -C "$target" --no-same-owner --exclude=./bin --exclude=./etc
+tar -x -C "$target" --no-same-owner
 cat >"$1/bin/{service}" <<'END'
 {program}END
 chmod 0755 "$1/bin/{service}"
@@ -89,8 +89,13 @@ def _archive(paths: lab_paths.Paths) -> bytes:
             paths.log("plugin"),
             timeout=120,
         )
+        packages = (
+            path.name
+            for path in pathlib.Path(directory).glob("nova_numa_migrate*")
+        )
         return subprocess.run(
-            ["tar", "-c", "-C", directory, "."],
+            # Not the directory itself: it is nobody else's to read.
+            ["tar", "-c", "-C", directory, "--mode=go+rX", *sorted(packages)],
             stdout=subprocess.PIPE,
             check=True,
         ).stdout
