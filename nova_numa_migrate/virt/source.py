@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from nova import exception
@@ -82,6 +83,7 @@ class Departure:
         self._revertible = self._disks_stay_here()
         try:
             disk_info = save_and_migrate()
+            self._record(move, Step.SENT)
         except exception.InstanceFaultRollback:
             # Nova raises it only before the power-off.
             raise
@@ -90,7 +92,6 @@ class Departure:
             raise exception.InstanceFaultRollback(
                 inner_exception=error
             ) from error
-        self._record(move, Step.SENT)
         move.with_state(State.SAVED).store(self._instance.system_metadata)
         return disk_info
 
@@ -107,8 +108,9 @@ class Departure:
             guest = self._driver._host.get_guest(self._instance)
             guest._domain.saveFlags(str(image), None, 0)
             self._saved = True
-            privsep.take_over(str(image), *self._driver.user_and_group)
+            # At once: whatever fails from here on, the guest goes on from it.
             self._record(move, Step.SAVED)
+            privsep.take_over(str(image), *self._driver.user_and_group)
         with self._step('numa_migrate_transfer'):
             self._driver.transport.send(image, self._dest)
 
@@ -166,7 +168,6 @@ class Departure:
                 self._dest,
                 instance=self._instance,
             )
-            self._driver.transport.withdraw(image, self._dest)
             # Nova's own way back from a migration; it restores the guest,
             # as the driver finds the journal of an unfinished move.
             self._driver.finish_revert_migration(
@@ -176,7 +177,21 @@ class Departure:
                 None,
                 self._block_device_info,
             )
+            self._withdraw(image)
         store.discard(self._instance.uuid)
+
+    def _withdraw(self, image: Path) -> None:
+        """Remove the copy; the guest, which runs again, outweighs it."""
+        try:
+            self._driver.transport.withdraw(image, self._dest)
+        except Exception:
+            LOG.exception(
+                'The copy of checkpoint %(image)s on host %(host)s could not '
+                'be removed: it holds the memory of the guest, remove it by '
+                'hand',
+                {'image': image, 'host': self._dest},
+                instance=self._instance,
+            )
 
     def _record(self, move: Move, step: Step) -> None:
         self._driver.checkpoints.record(

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest leaves: the order of its steps, and the way back from each.
+
+The store and its files are real; Nova's driver, the transport and root's part
+are not, and write down when they are called.
+"""
+
+import json
+import pathlib
+from unittest import mock
+
+import ddt
+import fixtures
+from nova import context
+from nova import exception
+from nova import objects
+from nova import test
+from nova.compute import power_state
+from nova.compute import task_states
+from nova.compute import vm_states
+from nova.virt.libvirt import driver as libvirt_driver
+from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import host as libvirt_host
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate import privsep
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.checkpoint import store
+from nova_numa_migrate.checkpoint import transport
+from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import source
+from tests.unit.guest_xml import golden
+
+Step = journal.Step
+DEST = '10.1.0.12'
+PCI = (
+    '<domain><devices><hostdev type="pci"><alias name="hostdev0"/></hostdev>'
+    '</devices></domain>'
+)
+
+
+class Failure(Exception):
+    """Any part's failure."""
+
+
+class Domain:
+    """The libvirt domain of a guest that can be saved."""
+
+    def __init__(self, test_case):
+        self.test = test_case
+
+    def saveFlags(self, path, xml, flags):
+        self.test.seen('save')
+        pathlib.Path(path).write_text('memory')
+
+
+class DepartureTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.calls = []
+        self.failing = set()
+        self.instance = objects.Instance(
+            uuid=uuids.instance,
+            vm_state=vm_states.ACTIVE,
+            task_state=task_states.RESIZE_MIGRATING,
+            system_metadata={},
+        )
+        self.driver = mock.create_autospec(
+            driver.NumaLibvirtDriver, instance=True
+        )
+        self.driver.checkpoints = store.CheckpointStore(self.root)
+        self.driver.user_and_group = (42, 43)
+        self.driver._is_path_shared_with.return_value = False
+        self.driver.finish_revert_migration.side_effect = self.reverted
+        self.driver.transport = mock.create_autospec(
+            transport.Transport, instance=True
+        )
+        self.driver.transport.send.side_effect = lambda *_: self.seen('send')
+        self.driver.transport.withdraw.side_effect = lambda *_: self.seen(
+            'withdraw'
+        )
+        self.guest = mock.create_autospec(libvirt_guest.Guest, instance=True)
+        self.guest._domain = Domain(self)
+        self.guest.get_power_state.return_value = power_state.RUNNING
+        self.guest.get_xml_desc.return_value = golden.guest('two-cells').saved
+        self.driver._host = mock.create_autospec(
+            libvirt_host.Host, instance=True
+        )
+        self.driver._host.get_guest.return_value = self.guest
+        self.patch(
+            privsep, 'take_over', side_effect=lambda *_: self.seen('take')
+        )
+        self.patch(objects.InstanceActionEvent, 'event_start')
+        self.patch(objects.InstanceActionEvent, 'event_finish_with_failure')
+        self.departure = source.Departure(
+            self.driver,
+            context.RequestContext('user', 'project'),
+            self.instance,
+            DEST,
+            mock.sentinel.network_info,
+            {'block_device_mapping': []},
+        )
+
+    def patch(self, where, name, **kwargs):
+        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+    def seen(self, name):
+        """One part is called: note the step that a crash would leave."""
+        found = self.driver.checkpoints.journal(uuids.instance)
+        self.calls.append((name, found and str(found.step)))
+        if name in self.failing:
+            raise Failure(name)
+
+    def reverted(self, *args):
+        self.assertEqual(
+            (
+                self.departure._context,
+                self.instance,
+                mock.sentinel.network_info,
+                None,
+                {'block_device_mapping': []},
+            ),
+            args,
+        )
+        # The guest cannot go on from a file that is not there.
+        self.assertEqual('memory', self.image.read_text())
+        self.seen('revert')
+
+    @property
+    def image(self):
+        return self.root / f'{uuids.instance}.save'
+
+    def a_move(self, mode=hint.CheckpointMode.REQUIRED):
+        return move.Move(uuids.migration, hint.NodeMap((3, 2)), mode)
+
+    def run_(self, a_move=None):
+        a_move = a_move or self.a_move()
+
+        def plain():
+            self.seen('power off')
+            return 'disks'
+
+        def saving():
+            self.seen('before')
+            self.departure.save_and_send(a_move)
+            self.seen('copy')
+            return 'disks'
+
+        return self.departure.run(a_move, plain, saving)
+
+    def rolled_back(self):
+        error = self.assertRaises(exception.InstanceFaultRollback, self.run_)
+        return str(error.inner_exception)
+
+    def names(self):
+        return [name for name, _ in self.calls]
+
+    def state(self):
+        stored = move.Move.of(self.instance.system_metadata)
+        return stored and stored.state
+
+
+class OrderTestCase(DepartureTestCase):
+    def test_everything_goes_well(self):
+        self.assertEqual('disks', self.run_())
+        self.assertEqual(
+            [
+                ('before', None),
+                ('save', 'saving'),
+                ('take', 'saved'),
+                ('send', 'saved'),
+                ('copy', 'saved'),
+            ],
+            self.calls,
+        )
+        self.assertEqual(
+            journal.Journal(uuids.migration, Step.SENT, revertible=True),
+            self.driver.checkpoints.journal(uuids.instance),
+        )
+        self.assertIs(move.State.SAVED, self.state())
+        self.driver.transport.send.assert_called_once_with(self.image, DEST)
+        privsep.take_over.assert_called_once_with(str(self.image), 42, 43)
+
+    def test_the_events_that_operators_see(self):
+        self.run_()
+        started = objects.InstanceActionEvent.event_start.call_args_list
+        self.assertEqual(
+            ['numa_migrate_checkpoint', 'numa_migrate_transfer'],
+            [call.args[2] for call in started],
+        )
+
+
+@ddt.ddt
+class WayBackTestCase(DepartureTestCase):
+    def test_before_the_save_nothing_has_happened(self):
+        self.failing = {'before'}
+        self.rolled_back()
+        self.assertEqual(['before'], self.names())
+
+    def test_novas_own_refusal_comes_through(self):
+        refusal = exception.InstanceFaultRollback(Failure('no room'))
+        error = self.assertRaises(
+            exception.InstanceFaultRollback,
+            self.departure.run,
+            self.a_move(),
+            mock.Mock(),
+            mock.Mock(side_effect=refusal),
+        )
+        self.assertIs(refusal, error)
+        self.driver.finish_revert_migration.assert_not_called()
+
+    def test_a_failed_save_leaves_the_running_guest_alone(self):
+        self.failing = {'save'}
+        self.image.write_text('half')
+        text = self.rolled_back()
+        self.assertIn('numa_migrate_checkpoint failed', text)
+        self.assertEqual(['before', 'save'], self.names())
+        self.assertEqual([], list(self.root.iterdir()))
+        self.assertIsNone(self.state())
+
+    @ddt.data(
+        ('take', ['before', 'save', 'take']),
+        ('send', ['before', 'save', 'take', 'send']),
+        ('copy', ['before', 'save', 'take', 'send', 'copy']),
+    )
+    @ddt.unpack
+    def test_a_saved_guest_goes_on_here_with_its_state(self, failing, before):
+        self.failing = {failing}
+        text = self.rolled_back()
+        self.assertIn(failing, text)
+        self.assertEqual(before, self.names()[: len(before)])
+        self.assertEqual(
+            {'revert', 'withdraw'}, set(self.names()[len(before) :])
+        )
+        # What the driver reads: only a whole checkpoint is restored.
+        self.assertIn(('revert', 'saved'), self.calls)
+        self.driver.transport.withdraw.assert_called_once_with(
+            self.image, DEST
+        )
+        self.assertEqual([], list(self.root.iterdir()))
+        self.assertIsNone(self.state())
+
+    def test_a_copy_that_cannot_be_withdrawn_does_not_keep_the_guest_off(self):
+        self.failing = {'send', 'withdraw'}
+        self.assertIn('send', self.rolled_back())
+        self.assertIn('revert', self.names())
+        self.assertEqual([], list(self.root.iterdir()))
+
+    def test_a_checkpoint_that_is_refused_here_as_well_is_kept(self):
+        self.failing = {'send', 'revert'}
+        self.assertRaises(Failure, self.run_)
+        self.assertEqual('memory', self.image.read_text())
+        self.assertIs(
+            Step.SAVED, self.driver.checkpoints.journal(uuids.instance).step
+        )
+
+    def test_the_last_entry_cannot_be_written(self):
+        write = journal.Journal.write
+
+        def full(entry, path):
+            if entry.step is Step.SENT:
+                raise OSError(28, 'No space left on device')
+            write(entry, path)
+
+        with mock.patch.object(journal.Journal, 'write', new=full):
+            self.assertIn('No space left', self.rolled_back())
+        self.assertIn(('revert', 'saved'), self.calls)
+        self.assertIsNone(self.state())
+
+
+@ddt.ddt
+class WithoutStateTestCase(DepartureTestCase):
+    def assert_plain(self, a_move=None):
+        self.assertEqual('disks', self.run_(a_move))
+        self.assertEqual(['power off'], self.names())
+        self.assertIs(move.State.NONE, self.state())
+        self.assertEqual([], list(self.root.iterdir()))
+
+    def test_asked_so(self):
+        self.assert_plain(self.a_move(hint.CheckpointMode.NEVER))
+        self.driver._host.get_guest.assert_not_called()
+
+    @ddt.data(*hint.CheckpointMode)
+    def test_a_stopped_guest_has_none(self, mode):
+        self.instance.vm_state = vm_states.STOPPED
+        self.assert_plain(self.a_move(mode))
+
+    def test_a_blocker_where_it_is_preferred(self):
+        self.guest.get_xml_desc.return_value = PCI
+        self.assert_plain(self.a_move(hint.CheckpointMode.PREFERRED))
+
+    def test_a_blocker_where_it_is_required(self):
+        self.guest.get_xml_desc.return_value = PCI
+        text = self.rolled_back()
+        self.assertIn('PCI device passed through (hostdev0)', text)
+        self.assertIn('numa_checkpoint=preferred', text)
+        self.assertEqual([], self.calls)
+
+    @ddt.data(power_state.PAUSED, power_state.CRASHED, power_state.SHUTDOWN)
+    def test_a_guest_that_does_not_run(self, state):
+        self.guest.get_power_state.return_value = state
+        name = power_state.STATE_MAP[state]
+        self.assertIn(f'it is {name}, not running', self.rolled_back())
+        self.assertEqual([], self.calls)
+
+    def test_preferred_and_nothing_against_it(self):
+        self.run_(self.a_move(hint.CheckpointMode.PREFERRED))
+        self.assertIs(move.State.SAVED, self.state())
+
+
+@ddt.ddt
+class RevertibleTestCase(DepartureTestCase):
+    def revertible(self):
+        self.run_()
+        text = (self.root / f'{uuids.instance}.json').read_text()
+        return json.loads(text)['revertible']
+
+    @ddt.data('default', 'raw', 'qcow2', 'flat')
+    def test_local_files_stay(self, kind):
+        self.flags(images_type=kind, group='libvirt')
+        self.assertIs(True, self.revertible())
+
+    @ddt.data('rbd', 'lvm', 'ploop')
+    def test_other_kinds_of_disks_may_not(self, kind):
+        self.flags(images_type=kind, group='libvirt')
+        self.assertIs(False, self.revertible())
+
+    def test_a_shared_directory(self):
+        self.driver._is_path_shared_with.return_value = True
+        self.assertIs(False, self.revertible())
+
+    def test_a_volume(self):
+        self.departure._block_device_info = {
+            'block_device_mapping': [{'mount_device': '/dev/vdb'}]
+        }
+        self.assertIs(False, self.revertible())
+
+
+class NovasDriverTestCase(test.NoDBTestCase):
+    def test_novas_way_back_takes_what_it_is_given(self):
+        novas = libvirt_driver.LibvirtDriver.finish_revert_migration
+        names = novas.__code__.co_varnames[1:6]
+        self.assertEqual(
+            (
+                'context',
+                'instance',
+                'network_info',
+                'migration',
+                'block_device_info',
+            ),
+            names,
+        )
