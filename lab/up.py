@@ -38,30 +38,30 @@ _Graph = dict[str, tasks.Task]
 
 
 class Builder:
-    """The child process that builds the image.
+    """The process that builds the image, started before this one.
 
-    :param pid: process that the shell has started for us
+    :param pipe: file descriptor that will carry its exit status
     """
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
         self._lock = threading.Lock()
-        self._status: int | None = None
+        self._status: str | None = None
 
-    def wait(self) -> int:
-        """Wait for its end and return its exit status."""
+    def wait(self) -> None:
+        """Wait for its end."""
         with self._lock:
             if self._status is None:
-                _, status = os.waitpid(self._pid, 0)
-                self._status = os.waitstatus_to_exitcode(status)
-            return self._status
+                with os.fdopen(self._pipe) as pipe:
+                    self._status = pipe.read().strip()
 
     def check(self) -> None:
         """Wait for its end.
 
         :raises LabError: it has failed; it has said why itself
         """
-        if self.wait():
+        self.wait()
+        if self._status != "0":
             raise errors.LabError("the image is not there: see above")
 
 
