@@ -13,14 +13,13 @@ from lab import cloud
 from lab import guest
 
 IMAGE = "guest"
-# Name: MiB of memory, virtual CPUs, extra specs. A cell has 80 MiB: the
-# guest boots in that, and a checkpoint of it is small.
-_CELL_MIB = 80
+# Name: MiB of memory, virtual CPUs, extra specs. As small as a guest can be
+# whose pattern fills most of what its kernel leaves: so are its checkpoints.
 _DEDICATED = {"hw:cpu_policy": "dedicated"}
 FLAVORS: dict[str, tuple[int, int, dict[str, str]]] = {
-    "numa1": (_CELL_MIB, 1, {"hw:numa_nodes": "1", **_DEDICATED}),
-    "numa2": (2 * _CELL_MIB, 2, {"hw:numa_nodes": "2", **_DEDICATED}),
-    "shared1": (_CELL_MIB, 1, {"hw:numa_nodes": "1"}),
+    "numa1": (96, 1, {"hw:numa_nodes": "1", **_DEDICATED}),
+    "numa2": (128, 2, {"hw:numa_nodes": "2", **_DEDICATED}),
+    "shared1": (96, 1, {"hw:numa_nodes": "1"}),
 }
 
 
