@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest goes on from its checkpoint, libvirt's part being faked."""
+
+import pathlib
+import types
+from unittest import mock
+
+import ddt
+import fixtures
+from nova import context
+from nova import exception
+from nova import objects
+from nova import test
+from nova.virt.libvirt import guest as libvirt_guest
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import exception as our_exception
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate.guest_xml import remap
+from nova_numa_migrate.placement import report
+from nova_numa_migrate.virt import destination
+from nova_numa_migrate.virt import pages
+from tests.unit.guest_xml import golden
+
+LIBVIRT = types.SimpleNamespace(
+    VIR_DOMAIN_SAVE_IMAGE_XML_SECURE=1,
+    VIR_DOMAIN_SAVE_RUNNING=2,
+    VIR_DOMAIN_SAVE_PAUSED=4,
+)
+
+
+class LibvirtError(Exception):
+    """As libvirt's, which is not Nova's either."""
+
+
+class DestinationTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.context = context.RequestContext('user', 'project')
+        self.instance = objects.Instance(
+            uuid=uuids.instance,
+            system_metadata={},
+            old_flavor=None,
+            new_flavor=None,
+            flavor=objects.Flavor(),
+        )
+        for name in ('event_start', 'event_finish_with_failure'):
+            self.patch(objects.InstanceActionEvent, name)
+
+    def patch(self, where, name, **kwargs):
+        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+
+class RequireTestCase(DestinationTestCase):
+    def test_a_file(self):
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        image = root / 'u.save'
+        for there in (image, root):
+            error = self.assertRaises(
+                our_exception.CheckpointMissing,
+                destination.require,
+                there if there is root else image,
+            )
+            self.assertIn(str(there), str(error))
+        image.touch()
+        destination.require(image)
+
+
+class RestoreTestCase(DestinationTestCase):
+    def setUp(self):
+        super().setUp()
+        self.guest = golden.guest('two-cells')
+        self.useFixture(
+            fixtures.MockPatchObject(libvirt_guest, 'libvirt', LIBVIRT)
+        )
+        self.calls = mock.Mock()
+        self.connection = self.calls.connection
+        self.connection.saveImageGetXMLDesc.return_value = self.guest.saved
+        self.driver = types.SimpleNamespace(
+            _host=types.SimpleNamespace(
+                get_connection=lambda: self.connection
+            ),
+            cpu_api=self.calls.cpu_api,
+        )
+        self.create = self.patch(
+            libvirt_guest.Guest,
+            'create',
+            side_effect=lambda *args: self.calls.create(*args),
+        )
+        self.xml = remap.remap(self.guest.saved, self.guest.fresh)
+
+    def restore(self, pause=False):
+        return destination.restore(
+            self.driver,
+            self.context,
+            self.instance,
+            pathlib.Path('/c/u.save'),
+            self.guest.fresh,
+            pause,
+            self.calls.prepare,
+        )
+
+    def test_the_order_and_what_each_is_given(self):
+        result = self.restore()
+        self.assertEqual(
+            [
+                mock.call.connection.saveImageGetXMLDesc('/c/u.save', 1),
+                mock.call.create(self.xml, self.driver._host),
+                mock.call.prepare(),
+                mock.call.cpu_api.power_up_for_instance(self.instance),
+                mock.call.connection.restoreFlags('/c/u.save', self.xml, 2),
+            ],
+            self.calls.mock_calls,
+        )
+        self.assertIs(self.calls.create.return_value, result)
+
+    def test_paused_where_nova_waits_for_the_ports(self):
+        self.restore(pause=True)
+        self.connection.restoreFlags.assert_called_once_with(
+            '/c/u.save', self.xml, 4
+        )
+
+    def test_a_refusal_is_told_in_novas_words(self):
+        self.connection.restoreFlags.side_effect = LibvirtError(
+            'NUMA node 7 is unavailable'
+        )
+        error = self.assertRaises(exception.MigrationError, self.restore)
+        self.assertIn('NUMA node 7 is unavailable', str(error))
+
+    def test_a_device_that_is_gone_stops_it_before_the_definition(self):
+        self.guest = self.guest._replace(
+            fresh=self.guest.fresh.replace('fa:16:3e:00:00:01', 'x')
+        )
+        self.assertRaises(remap.UnmatchedDevice, self.restore)
+        self.calls.create.assert_not_called()
+
+
+class OneFlavorTestCase(DestinationTestCase):
+    def test_none_yet(self):
+        with destination.one_flavor(self.instance):
+            self.assertIs(self.instance.flavor, self.instance.old_flavor)
+            self.assertIs(self.instance.flavor, self.instance.new_flavor)
+        self.assertIsNone(self.instance.old_flavor)
+        self.assertIsNone(self.instance.new_flavor)
+
+    def test_those_that_are_there_stay(self):
+        old = self.instance.old_flavor = objects.Flavor()
+        with destination.one_flavor(self.instance):
+            self.assertIs(old, self.instance.old_flavor)
+            self.assertIsNone(self.instance.new_flavor)
+        self.assertIs(old, self.instance.old_flavor)
+
+
+@ddt.ddt
+class VerifyTestCase(DestinationTestCase):
+    def setUp(self):
+        super().setUp()
+        self.move = move.Move(
+            uuids.migration,
+            hint.NodeMap((3,)),
+            hint.CheckpointMode.REQUIRED,
+            move.State.SAVED,
+        )
+
+    def test_it_is_kept_with_the_instance(self):
+        placement = report.CellPlacement(0, 3, {3: 5})
+        measure = self.patch(pages, 'measure', return_value=[placement])
+        destination.verify(self.context, self.instance, self.move)
+        measure.assert_called_once_with(self.instance, hint.NodeMap((3,)))
+        self.assertEqual(
+            placement,
+            report.CellPlacement.of(self.instance.system_metadata, 0),
+        )
+
+    @ddt.data(FileNotFoundError('pid'), PermissionError('maps'))
+    def test_what_cannot_be_measured_undoes_nothing(self, error):
+        self.patch(pages, 'measure', side_effect=error)
+        with self.assertLogs(destination.LOG.logger, 'WARNING') as log:
+            destination.verify(self.context, self.instance, self.move)
+        self.assertIn(str(error), log.output[0])
+        self.assertEqual({}, self.instance.system_metadata)
+
+    @ddt.data(
+        ValueError('not a number'), KeyError('x'), RuntimeError('daemon')
+    )
+    def test_nor_does_any_other_trouble_with_it(self, error):
+        self.patch(pages, 'measure', side_effect=error)
+        destination.verify(self.context, self.instance, self.move)
+        self.assertEqual({}, self.instance.system_metadata)

@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where Nova's driver is entered, and where it is not.
+
+Nova's methods are replaced by ones that write down their calls and come back
+into the driver as Nova's do.
+"""
+
+import pathlib
+import stat
+import threading
+from unittest import mock
+
+import ddt
+import fixtures
+from nova import context
+from nova import objects
+from nova import test
+from nova.compute import task_states
+import nova.conf
+from nova.virt.libvirt import driver as libvirt_driver
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import exception
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.conf import numa_migrate
+from nova_numa_migrate.virt import destination
+from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import nova_transport
+from nova_numa_migrate.virt import source
+
+CONF = nova.conf.CONF
+Step = journal.Step
+
+
+class Failure(Exception):
+    """Any part's failure."""
+
+
+class DriverTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        numa_migrate.register_opts(CONF)
+        self.root = (
+            pathlib.Path(self.useFixture(fixtures.TempDir()).path) / 'numa'
+        )
+        self.flags(checkpoint_path=str(self.root), group='numa_migrate')
+        self.calls = []
+        for name in (
+            'init_host',
+            'get_available_resource',
+            'migrate_disk_and_power_off',
+            'power_off',
+            'confirm_migration',
+            'finish_migration',
+            'finish_revert_migration',
+            '_create_guest',
+            'delete_instance_files',
+        ):
+            self.replace(name, self.noting(name))
+        self.replace('__init__', lambda *_: None)
+        self.driver = driver.NumaLibvirtDriver(None)
+        self.driver.checkpoints.prepare()
+        self.context = context.RequestContext('user', 'project')
+        self.instance = self.an_instance(uuids.instance)
+
+    def an_instance(self, uuid):
+        return objects.Instance(
+            uuid=uuid,
+            system_metadata={},
+            task_state=task_states.RESIZE_MIGRATING,
+            old_flavor=None,
+            new_flavor=None,
+            flavor=objects.Flavor(),
+        )
+
+    def replace(self, name, function):
+        """Nova's method, from now on."""
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                f'nova.virt.libvirt.driver.LibvirtDriver.{name}', function
+            )
+        )
+
+    def noting(self, name, then=None):
+        def noted(driver, *args, **kwargs):
+            self.calls.append((name, *args))
+            return then() if then else {'stats': {'theirs': 1}}
+
+        return noted
+
+    def names(self):
+        return [call[0] for call in self.calls]
+
+    def remember(self, state=move.State.SAVED, migration=uuids.migration):
+        a_move = move.Move(
+            migration,
+            hint.NodeMap((3, 2)),
+            hint.CheckpointMode.REQUIRED,
+            state,
+        )
+        a_move.store(self.instance.system_metadata)
+        return a_move
+
+    def checkpoint(self, step=None, migration=uuids.migration, **fields):
+        self.image.write_text('memory')
+        if step is not None:
+            self.driver.checkpoints.record(
+                uuids.instance, journal.Journal(migration, step, **fields)
+            )
+
+    @property
+    def image(self):
+        return self.root / f'{uuids.instance}.save'
+
+    def left(self):
+        return sorted(path.suffix for path in self.root.iterdir())
+
+    def patch(self, where, name, **kwargs):
+        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+    def expect_restore(self, **kwargs):
+        """The way in which destination.restore is watched."""
+
+        def restored(*args):
+            self.calls.append(('restore', *args))
+            return mock.sentinel.guest
+
+        return self.patch(
+            destination, 'restore', **{'side_effect': restored, **kwargs}
+        )
+
+    def starting(self, name):
+        """Nova's method of that name starts the guest."""
+
+        def start():
+            return self.driver._create_guest(
+                self.context, '<fresh/>', self.instance, True, False, None
+            )
+
+        self.replace(name, self.noting(name, start))
+
+
+class StartTestCase(DriverTestCase):
+    def test_what_it_is_made_of(self):
+        self.assertEqual(self.root, self.driver.checkpoints.root)
+        self.assertIsInstance(
+            self.driver.transport, nova_transport.NovaTransport
+        )
+
+    def test_the_directory_is_private_before_nova_starts(self):
+        modes = []
+        self.replace(
+            'init_host',
+            lambda *_: modes.append(stat.S_IMODE(self.root.stat().st_mode)),
+        )
+        self.root.chmod(0o755)
+        self.driver.init_host('compute1')
+        self.assertEqual([0o700], modes)
+
+    def test_the_report_says_that_the_plugin_runs(self):
+        report = self.driver.get_available_resource('compute1')
+        self.assertEqual({'stats': {'theirs': 1, 'numa_migrate': '1'}}, report)
+
+    def test_so_does_one_without_stats(self):
+        self.replace('get_available_resource', lambda *_: {})
+        self.assertEqual(
+            {'stats': {'numa_migrate': '1'}},
+            self.driver.get_available_resource('compute1'),
+        )
+
+
+class SourceTestCase(DriverTestCase):
+    def setUp(self):
+        super().setUp()
+        self.saved = self.patch(source.Departure, 'save_and_send')
+        self.patch(source.Departure, '_saves_state', return_value=True)
+        self.patch(source.Departure, '_disks_stay_here', return_value=True)
+
+    def migrate(self):
+        return self.driver.migrate_disk_and_power_off(
+            self.context,
+            self.instance,
+            '10.1.0.12',
+            self.instance.flavor,
+            mock.sentinel.network_info,
+            mock.sentinel.volumes,
+            60,
+            10,
+        )
+
+    def powering_off(self, *instances):
+        def power_off():
+            for instance in instances:
+                self.driver.power_off(instance, 60, 10)
+            return 'disks'
+
+        name = 'migrate_disk_and_power_off'
+        self.replace(name, self.noting(name, power_off))
+
+    def test_without_a_move_all_is_novas(self):
+        self.powering_off(self.instance)
+        self.assertEqual('disks', self.migrate())
+        self.saved.assert_not_called()
+        self.assertEqual(
+            [
+                (
+                    'migrate_disk_and_power_off',
+                    self.context,
+                    self.instance,
+                    '10.1.0.12',
+                    self.instance.flavor,
+                    mock.sentinel.network_info,
+                    mock.sentinel.volumes,
+                    60,
+                    10,
+                ),
+                ('power_off', self.instance, 60, 10),
+            ],
+            self.calls,
+        )
+
+    def test_with_one_the_guest_is_saved_and_the_rest_of_a_power_off_done(
+        self,
+    ):
+        a_move = self.remember(move.State.OPEN)
+        self.powering_off(self.instance)
+        self.assertEqual('disks', self.migrate())
+        self.saved.assert_called_once_with(a_move)
+        self.assertEqual(('power_off', self.instance, 0, 10), self.calls[-1])
+
+    def test_only_the_first_power_off_of_only_this_guest(self):
+        self.remember(move.State.OPEN)
+        other = self.an_instance(uuids.other)
+        self.powering_off(other, self.instance, self.instance)
+        self.migrate()
+        self.assertEqual(1, self.saved.call_count)
+        self.assertEqual(
+            [(other, 60), (self.instance, 0), (self.instance, 60)],
+            [call[1:3] for call in self.calls if call[0] == 'power_off'],
+        )
+
+    def test_not_in_another_thread(self):
+        self.remember(move.State.OPEN)
+
+        def elsewhere():
+            thread = threading.Thread(
+                target=self.driver.power_off, args=(self.instance, 60)
+            )
+            thread.start()
+            thread.join()
+            return 'disks'
+
+        name = 'migrate_disk_and_power_off'
+        self.replace(name, self.noting(name, elsewhere))
+        self.migrate()
+        self.saved.assert_not_called()
+
+    def test_not_after_a_failure(self):
+        self.remember(move.State.OPEN)
+
+        def fail():
+            raise Failure
+
+        name = 'migrate_disk_and_power_off'
+        self.replace(name, self.noting(name, fail))
+        self.assertRaises(Exception, self.migrate)  # noqa: H202
+        self.driver.power_off(self.instance, 60)
+        self.saved.assert_not_called()
+
+    def test_a_confirm_removes_the_checkpoint(self):
+        self.checkpoint(Step.SENT)
+        self.driver.confirm_migration(
+            self.context, mock.sentinel.migration, self.instance, None
+        )
+        self.assertEqual([], self.left())
+        self.assertEqual(['confirm_migration'], self.names())
+
+    def test_so_does_a_delete(self):
+        self.checkpoint(Step.SENT)
+        self.driver.delete_instance_files(self.instance)
+        self.assertEqual([], self.left())
+        self.assertEqual(['delete_instance_files'], self.names())
+
+
+@ddt.ddt
+class DestinationTestCase(DriverTestCase):
+    def setUp(self):
+        super().setUp()
+        self.starting('finish_migration')
+        self.verified = self.patch(
+            destination,
+            'verify',
+            side_effect=lambda *_: self.calls.append(('verify', self.left())),
+        )
+
+    def finish(self):
+        self.driver.finish_migration(
+            self.context,
+            objects.Migration(uuid=uuids.migration),
+            self.instance,
+            mock.sentinel.disk_info,
+        )
+
+    def test_from_the_checkpoint(self):
+        a_move = self.remember()
+        self.checkpoint()
+        self.expect_restore(
+            side_effect=lambda *args: self.calls.append(
+                ('restore', self.driver.checkpoints.journal(uuids.instance))
+            )
+        )
+        self.finish()
+        self.assertEqual(
+            ['finish_migration', 'restore', 'verify'], self.names()
+        )
+        self.assertEqual(
+            journal.Journal(uuids.migration, Step.RESTORING),
+            self.calls[1][1],
+        )
+        # The copy is gone when nobody needs it any more.
+        self.assertEqual([], self.calls[2][1])
+        self.verified.assert_called_once_with(
+            self.context, self.instance, a_move
+        )
+
+    def test_what_the_restore_is_given(self):
+        self.remember()
+        self.checkpoint()
+        restore = self.expect_restore()
+        self.finish()
+        restore.assert_called_once_with(
+            self.driver,
+            self.context,
+            self.instance,
+            self.image,
+            '<fresh/>',
+            False,
+            None,
+        )
+
+    def test_a_checkpoint_that_is_not_here_stops_it_before_the_disks(self):
+        self.remember()
+        error = self.assertRaises(exception.CheckpointMissing, self.finish)
+        self.assertIn(str(self.image), str(error))
+        self.assertEqual([], self.calls)
+
+    def test_a_refused_one_is_kept_and_the_guest_not_booted(self):
+        self.remember()
+        self.checkpoint()
+        self.expect_restore(side_effect=Failure)
+        self.assertRaises(Failure, self.finish)
+        self.assertEqual(['.json', '.save'], self.left())
+        self.assertEqual(['finish_migration'], self.names())
+
+    @ddt.data(
+        {'state': move.State.NONE},
+        {'state': move.State.OPEN},
+        {'migration': uuids.earlier},
+        None,
+    )
+    def test_otherwise_the_guest_is_booted(self, remembered):
+        if remembered:
+            self.remember(**remembered)
+        restore = self.expect_restore()
+        self.finish()
+        restore.assert_not_called()
+        self.verified.assert_not_called()
+        self.assertEqual(['finish_migration', '_create_guest'], self.names())
+
+    def test_a_later_start_is_a_boot(self):
+        self.remember()
+        self.checkpoint()
+        restore = self.expect_restore()
+        self.finish()
+        self.driver._create_guest(self.context, '<later/>', self.instance)
+        self.assertEqual(1, restore.call_count)
+        self.assertEqual('_create_guest', self.names()[-1])
+
+
+@ddt.ddt
+class WayBackTestCase(DriverTestCase):
+    def setUp(self):
+        super().setUp()
+        self.starting('finish_revert_migration')
+        self.restore = self.expect_restore()
+
+    def revert(self, task_state=task_states.RESIZE_REVERTING):
+        self.instance.task_state = task_state
+        self.driver.finish_revert_migration(
+            self.context, self.instance, mock.sentinel.network_info, None
+        )
+
+    def assert_restored(self):
+        self.assertEqual(['finish_revert_migration', 'restore'], self.names())
+        self.assertEqual([], self.left())
+
+    def assert_booted(self):
+        self.restore.assert_not_called()
+        self.assertEqual(
+            ['finish_revert_migration', '_create_guest'], self.names()
+        )
+        self.assertEqual([], self.left())
+
+    def test_a_revert_over_the_disks_of_the_checkpoint(self):
+        self.remember()
+        self.checkpoint(Step.SENT, revertible=True)
+        self.revert()
+        self.assert_restored()
+
+    def test_a_revert_over_disks_that_the_guest_wrote_to_since(self):
+        self.remember()
+        self.checkpoint(Step.SENT, revertible=False)
+        self.revert()
+        self.assert_booted()
+
+    @ddt.data(Step.SAVED, Step.SENT)
+    def test_a_failed_move_wherever_the_disks_are(self, step):
+        self.remember()
+        self.checkpoint(step, revertible=False)
+        self.revert(task_states.RESIZE_MIGRATING)
+        self.assert_restored()
+
+    @ddt.data(task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING)
+    def test_an_incomplete_checkpoint(self, task_state):
+        self.remember()
+        self.checkpoint(Step.SAVING, revertible=True)
+        self.revert(task_state)
+        self.assert_booted()
+
+    @ddt.data(task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING)
+    def test_another_migrations_checkpoint(self, task_state):
+        self.remember()
+        self.checkpoint(Step.SENT, uuids.earlier, revertible=True)
+        self.revert(task_state)
+        self.assert_booted()
+
+    @ddt.data(task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING)
+    def test_one_left_over_where_this_move_has_no_plan(self, task_state):
+        self.checkpoint(Step.SENT, revertible=True)
+        self.revert(task_state)
+        self.assert_booted()
+
+    def test_a_file_without_words(self):
+        self.remember()
+        self.checkpoint()
+        self.revert()
+        self.assert_booted()
+
+    def test_none_at_all(self):
+        self.revert()
+        self.assert_booted()
+
+    def test_a_refused_one_is_kept(self):
+        self.remember()
+        self.checkpoint(Step.SENT, revertible=True)
+        self.restore.side_effect = Failure
+        self.assertRaises(Failure, self.revert)
+        self.assertEqual(['.json', '.save'], self.left())
+
+    def test_a_guest_that_is_to_stay_off_is_not_restored(self):
+        self.remember()
+        self.checkpoint(Step.SENT, revertible=True)
+        name = 'finish_revert_migration'
+        self.replace(
+            name,
+            self.noting(
+                name,
+                lambda: self.driver._create_guest(
+                    self.context, '<x/>', self.instance, power_on=False
+                ),
+            ),
+        )
+        self.revert()
+        self.restore.assert_not_called()
+
+
+class SignaturesTestCase(test.NoDBTestCase):
+    def test_nova_has_what_is_entered(self):
+        for name in vars(driver.NumaLibvirtDriver):
+            own = name in ('_may_restore', '_restoring', '_with', '_take')
+            if name.startswith('__') or own or name == '_replacing':
+                continue
+            self.assertTrue(hasattr(libvirt_driver.LibvirtDriver, name), name)
