@@ -44,6 +44,8 @@ class Host:
         self.name = name
         self.address = address
         self.root = root / name
+        #: Where the calls of this host's driver are written down, if at all.
+        self.record: list[tuple[str, str]] | None = None
         self.instances = self.root / 'instances'
         self.checkpoints = self.root / 'numa_migrate'
         self.instances.mkdir(parents=True)
@@ -78,6 +80,8 @@ class Host:
         @functools.wraps(getattr(type(driver), name))
         def call(*args: Any, **kwargs: Any) -> Any:
             method = getattr(type(driver), name).__get__(driver)
+            if self.record is not None:
+                self.record.append((self.name, name))
             with self.entered():
                 return method(*args, **kwargs)
 
@@ -130,6 +134,20 @@ class FakeHostsFixture(fixtures.Fixture):
         (host,) = (h for h in self.hosts.values() if h.address == address)
         relative = pathlib.Path(path).relative_to(self.root)
         return host.root.joinpath(*relative.parts[1:])
+
+
+class RecordedCallsFixture(fixtures.Fixture):
+    """The public calls of every host's driver, as (host, name)."""
+
+    def __init__(self, hosts: FakeHostsFixture) -> None:
+        super().__init__()
+        self._hosts = hosts
+
+    def _setUp(self) -> None:
+        self.made: list[tuple[str, str]] = []
+        for host in self._hosts.hosts.values():
+            self.addCleanup(setattr, host, 'record', host.record)
+            host.record = self.made
 
 
 def _per_host(stock: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
@@ -201,7 +219,7 @@ class FakeDisksFixture(fixtures.Fixture):
     def _setUp(self) -> None:
         self.useFixture(
             fixtures.MonkeyPatch(
-                'nova.virt.libvirt.LibvirtDriver._create_image', _create_disk
+                'nova.virt.libvirt.LibvirtDriver._create_image', _create_disks
             )
         )
         self.useFixture(
@@ -217,13 +235,16 @@ class FakeDisksFixture(fixtures.Fixture):
         )
 
 
-def _create_disk(driver, context, instance, *args, **kwargs):
+def _create_disks(driver, context, instance, disk_mapping, *args, **kwargs):
     """As the real one: a disk that is there stays as it is."""
     directory = pathlib.Path(libvirt_utils.get_instance_path(instance))
     directory.mkdir(exist_ok=True)
-    disk = directory / 'disk'
-    if not disk.exists():
-        disk.write_text(f'disk of {instance.uuid}, made on {here().name}')
+    for name in disk_mapping:
+        disk = directory / name
+        if name.startswith('disk') and not disk.exists():
+            disk.write_text(
+                f'{name} of {instance.uuid}, made on {here().name}'
+            )
     return False, False
 
 

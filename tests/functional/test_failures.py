@@ -36,13 +36,6 @@ class FailingTestCase(base.NumaMigrateTestCase):
         super().setUp()
         self.server = self.boot(cells=2)
 
-    def wait_for_failure(self):
-        """Until the migration is over and the server has no task left."""
-        self._wait_for_migration_status(self.server, ['error'])
-        self._wait_for_server_parameter(
-            self.server, {'OS-EXT-STS:task_state': None}, max_retries=60
-        )
-
     def assert_as_before(self):
         """On compute1, on its nodes, with nothing left of the attempt."""
         server = self.admin_api.get_server(self.server['id'])
@@ -93,7 +86,7 @@ class BeforeTheSaveTest(FailingTestCase):
         with self.assert_goes_on(self.server):
             # Node 0 of compute2 is taken.
             self.post_migrate(self.server, [1, 0])
-            self.wait_for_failure()
+            self.wait_for_failure(self.server)
         self.assertIn('conductor_migrate_server', self.failed_events())
         self.assertEqual([0, 1], self._nodes())
         self.assertEqual(['compute1'], self.running_on(self.server))
@@ -111,7 +104,7 @@ class BeforeTheSaveTest(FailingTestCase):
         ):
             claim_nodes.return_value = 'somebody was faster'
             self.post_migrate(self.server, [3, 2])
-            self.wait_for_failure()
+            self.wait_for_failure(self.server)
         self.assertEqual(1, claim_nodes.call_count)
         self.assert_as_before()
         details = self.failed_events()['compute_prep_resize']
@@ -128,7 +121,7 @@ class BeforeTheSaveTest(FailingTestCase):
             ),
         ):
             self.post_migrate(self.server, [3, 2])
-            self.wait_for_failure()
+            self.wait_for_failure(self.server)
         self.assert_as_before()
 
     def test_a_blocker_that_only_the_source_sees(self):
@@ -137,7 +130,7 @@ class BeforeTheSaveTest(FailingTestCase):
         )
         with self.assert_goes_on(self.server):
             self.post_migrate(self.server, [3, 2])
-            self.wait_for_failure()
+            self.wait_for_failure(self.server)
         self.assert_as_before()
         details = self.failed_events()['compute_resize_instance']
         self.assertIn('vTPM', details)
@@ -148,7 +141,7 @@ class BeforeTheSaveTest(FailingTestCase):
             mock.patch.object(fake_libvirt.Domain, 'saveFlags', libvirt_error),
         ):
             self.post_migrate(self.server, [3, 2])
-            self.wait_for_failure()
+            self.wait_for_failure(self.server)
         self.assert_as_before()
         details = self.failed_events()['numa_migrate_checkpoint']
         self.assertIn('on fire', details)
@@ -166,14 +159,14 @@ class AfterTheSaveTest(FailingTestCase):
     def _assert_goes_on_at_the_source_if_lost(self, file):
         with self.assert_goes_on(self.server), self.copy_fails_for(file):
             self.post_migrate(self.server, [3, 2])
-            self.wait_for_failure()
+            self.wait_for_failure(self.server)
         self.assert_as_before()
 
     def test_it_can_be_tried_again(self):
         with self.assert_goes_on(self.server):
             with self.copy_fails_for('/disk'):
                 self.post_migrate(self.server, [3, 2])
-                self.wait_for_failure()
+                self.wait_for_failure(self.server)
             # The destination gives back what it claimed at its next audit.
             self._run_periodics()
             self.hinted_migrate(self.server, [3, 2])

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a guest whose state cannot be saved."""
+
+from __future__ import annotations
+
+from tests.functional import base
+
+
+class CheckpointModeTest(base.NumaMigrateTestCase):
+    def _migrate(self, server, mode=None, status=202):
+        hints = self.hints([2], **({'numa_checkpoint': mode} if mode else {}))
+        body = {'os:scheduler_hints': hints}
+        return self.post_action(server, {'migrate': body}, status)
+
+    def _boot_with_swap(self):
+        flavor = self._create_flavor(
+            vcpu=2,
+            disk=1,
+            ephemeral=0,
+            swap=512,
+            extra_spec={
+                'hw:numa_nodes': '1',
+                'hw:cpu_policy': 'dedicated',
+            },
+        )
+        return self._create_server(
+            flavor_id=flavor,
+            networks='none',
+            host='compute1',
+            api=self.admin_api,
+        )
+
+    def _assert_rebooted_on_node(self, server, boot_id):
+        self.wait_for(server, 'VERIFY_RESIZE')
+        self.assertEqual(['compute2'], self.running_on(server))
+        (cell,) = self.instance(server).numa_topology.cells
+        self.assertEqual(2, cell.id)
+        self.assertNotEqual(boot_id, self.guest(server).memory.boot_id)
+        self.assertEqual(
+            {'compute1': [], 'compute2': []}, self.checkpoint_files()
+        )
+
+    def test_required_names_the_blocker(self):
+        server = self._boot_with_swap()
+        boot_id = self.guest(server).memory.boot_id
+        answer = self._migrate(server, status=409)
+        message = answer.body['conflictingRequest']['message']
+        self.assertIn('swap disk', message)
+        self.assertEqual(boot_id, self.guest(server).memory.boot_id)
+
+    def test_preferred_moves_it_without(self):
+        server = self._boot_with_swap()
+        boot_id = self.guest(server).memory.boot_id
+        self._migrate(server, 'preferred')
+        self._assert_rebooted_on_node(server, boot_id)
+
+    def test_preferred_keeps_a_state_that_can_be_kept(self):
+        server = self.boot(cells=1)
+        with self.assert_goes_on(server):
+            self._migrate(server, 'preferred')
+            self.wait_for(server, 'VERIFY_RESIZE')
+        self.assert_on_nodes(server, [2])
+
+    def test_never_moves_any_without(self):
+        server = self.boot(cells=1)
+        boot_id = self.guest(server).memory.boot_id
+        self._migrate(server, 'never')
+        self._assert_rebooted_on_node(server, boot_id)
+
+    def test_the_operator_s_default(self):
+        self.flags(group='numa_migrate', checkpoint='never')
+        server = self.boot(cells=1)
+        boot_id = self.guest(server).memory.boot_id
+        self._migrate(server)
+        self._assert_rebooted_on_node(server, boot_id)
+        self.revert(server)
+        self.assertEqual(['compute1'], self.running_on(server))
+        self.assert_on_nodes(server, [0])

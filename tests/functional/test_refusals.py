@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API answers to a hinted migrate that it cannot let pass."""
+
+from __future__ import annotations
+
+import pathlib
+
+import fixtures
+from nova import policy as nova_policy
+
+from nova_numa_migrate.api import policy
+from tests.functional import base
+
+
+class RefusalsTest(base.NumaMigrateTestCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot(cells=2)
+        self.before = self.guest(self.server).memory.boot_id
+
+    def refused(self, status, hints, host=None, api=None):
+        """The message of the refusal; the server must not notice it."""
+        body = {'migrate': {'host': host, 'os:scheduler_hints': hints}}
+        return self.refused_body(status, body, api)
+
+    def refused_body(self, status, body, api=None):
+        answer = self.post_action(self.server, body, status, api)
+        server = self.admin_api.get_server(self.server['id'])
+        self.assertIsNone(server['OS-EXT-STS:task_state'])
+        self.assertEqual(['compute1'], self.running_on(self.server))
+        self.assertEqual(self.before, self.guest(self.server).memory.boot_id)
+        (fault,) = answer.body.values()
+        return fault['message']
+
+    def test_malformed_hints_show_the_text_and_the_forms(self):
+        for text in ('', 'x', '1;2', '-1,2', '0x1,2', '1,', '0:1,2', '9999,1'):
+            message = self.refused(400, {'numa_node': text})
+            self.assertIn(f'"{text}"', message)
+            self.assertIn('"0:3,1:2"', message)
+
+    def test_a_node_twice(self):
+        for text in ('2,2', '0:1,1:1'):
+            message = self.refused(400, {'numa_node': text})
+            self.assertIn('named for two guest cells', message)
+
+    def test_the_wrong_number_of_nodes(self):
+        for text in ('1', '1,2,3'):
+            message = self.refused(400, {'numa_node': text})
+            self.assertIn('guest has 2 NUMA cell(s)', message)
+
+    def test_hints_that_are_no_hints(self):
+        for hints in (
+            {},
+            {'numa_node': 1},
+            {'numa_node': None},
+            {'numa_node': []},
+            {'numa_node': [3, 2]},
+            {'numa_node': '3,2', 'colour': 'green'},
+            {'numa_checkpoint': 'never'},
+            'numa_node=3,2',
+            None,
+        ):
+            self.refused(400, hints)
+
+    def test_an_unknown_checkpoint_mode(self):
+        message = self.refused(
+            400, {'numa_node': '3,2', 'numa_checkpoint': 'perhaps'}
+        )
+        self.assertIn('required, preferred, never', message)
+
+    def test_a_node_that_no_host_has(self):
+        message = self.refused(400, {'numa_node': '0,7'})
+        self.assertIn('host compute2 has no NUMA node 7', message)
+        self.assertIn('(it has 0-3)', message)
+
+    def test_a_node_that_the_named_host_has_not(self):
+        message = self.refused(400, {'numa_node': '5,7'}, host='compute2')
+        self.assertIn('host compute2 has no NUMA node 5,7', message)
+
+    def test_a_host_that_is_none(self):
+        message = self.refused(400, {'numa_node': '3,2'}, host='compute9')
+        self.assertIn('compute9', message)
+
+    def test_below_the_microversion_that_reads_the_body(self):
+        self.admin_api.microversion = '2.55'
+        message = self._answer_below({'numa_node': '3,2'})
+        self.assertIn('2.56', message)
+
+    def _answer_below(self, hints):
+        body = {'migrate': {'os:scheduler_hints': hints}}
+        answer = self.post_action(self.server, body, 400)
+        self.admin_api.microversion = 'latest'
+        self.assertEqual(['compute1'], self.running_on(self.server))
+        return answer.body['badRequest']['message']
+
+    def test_hints_beside_the_action_are_stock_s_to_refuse(self):
+        message = self.refused_body(
+            400,
+            {'migrate': None, 'os:scheduler_hints': {'numa_node': '3,2'}},
+        )
+        self.assertIn('Malformed request body', message)
+
+    def test_what_stock_refuses_stays_refused(self):
+        hints = {'numa_node': '3,2'}
+        for body in (
+            {'migrate': {'os:scheduler_hints': hints, 'colour': 'green'}},
+            {'migrate': {'os:scheduler_hints': hints, 'host': 7}},
+            {'migrate': 'now'},
+        ):
+            self.refused_body(400, body)
+
+    def test_a_guest_without_a_topology(self):
+        flavor = self._create_flavor(vcpu=1, disk=1, ephemeral=0)
+        server = self._create_server(
+            flavor_id=flavor, networks='none', api=self.admin_api
+        )
+        answer = self.post_migrate(server, [1], status=400)
+        message = answer.body['badRequest']['message']
+        self.assertIn('no virtual NUMA topology', message)
+
+    def test_only_an_administrator_may(self):
+        owned = self.api.post_server(
+            {
+                'server': self._build_server(
+                    flavor_id=self._create_flavor(
+                        vcpu=1,
+                        disk=1,
+                        ephemeral=0,
+                        extra_spec={'hw:numa_nodes': '1'},
+                    ),
+                    networks='none',
+                )
+            }
+        )
+        self.wait_for(owned, 'ACTIVE')
+        for api in (self.api, self.api_fixture.reader_api):
+            api.microversion = 'latest'
+            answer = self.post_migrate(owned, [1], status=403, api=api)
+            self.assertIn('os-numa-migrate', str(answer.body))
+        self.post_migrate(owned, [1], api=self.admin_api)
+
+    def test_stock_policy_stays_in_force(self):
+        rule = 'os_compute_api:os-migrate-server:migrate'
+        self.policy.set_rules({rule: '!'}, overwrite=False)
+        self.refused(403, {'numa_node': '3,2'})
+
+    def test_a_server_that_is_none(self):
+        self.post_migrate({'id': 'e5a3bd04-0b3a'}, [3, 2], status=404)
+
+    def test_the_policy_file_decides_for_both_rules(self):
+        self._let_members_migrate()
+        self.post_migrate(self.server, [3, 2], api=self._member())
+
+    def test_a_locked_server(self):
+        # Nova lets an administrator move it all the same.
+        self._let_members_migrate()
+        self.post_action(self.server, {'lock': None})
+        self.refused(409, {'numa_node': '3,2'}, api=self._member())
+
+    def _let_members_migrate(self):
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'p.yaml')
+        path.write_text(
+            '"os_compute_api:os-migrate-server:migrate:host": "role:member"\n'
+            '"os_compute_api:os-migrate-server:migrate": "role:member"\n'
+            '"os_compute_api:os-numa-migrate:migrate": "role:member"\n'
+        )
+        self.flags(group='oslo_policy', policy_file=str(path))
+        nova_policy.reset()
+        nova_policy.init(suppress_deprecation_warnings=True)
+        policy._enforcer.cache_clear()
+
+    def _member(self):
+        self.api.microversion = 'latest'
+        return self.api
+
+    def test_a_server_on_no_host(self):
+        self.flags(shelved_offload_time=0)
+        self._shelve_server(self.server, 'SHELVED_OFFLOADED')
+        self.post_migrate(self.server, [3, 2], status=409)
+
+    def test_a_server_in_the_wrong_state(self):
+        self.post_action(self.server, {'pause': None})
+        self.wait_for(self.server, 'PAUSED')
+        self.post_migrate(self.server, [3, 2], status=409)
+
+    def test_a_server_that_has_moved_already(self):
+        self.hinted_migrate(self.server, [3, 2])
+        self.post_migrate(self.server, [1, 0], status=409)
+        self.assert_on_nodes(self.server, [3, 2])
+
+    def test_its_own_host_is_stock_s_to_refuse(self):
+        self.refused(400, {'numa_node': '3,2'}, host='compute1')
