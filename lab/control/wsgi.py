@@ -20,6 +20,14 @@ workers = 1
 threads = 8
 timeout = 300
 control_socket_disable = True
+
+
+def post_worker_init(worker):
+    # Neutron's queries for ports name relationships that exist only once
+    # all mappers are configured, which another query would have to do.
+    import sqlalchemy.orm
+
+    sqlalchemy.orm.configure_mappers()
 """
 
 
