@@ -307,6 +307,13 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
 
         ``nodes[i]`` is the host node of guest cell ``i``.
         """
+        self.assert_guest_on_nodes(server, nodes)
+        self._assert_allocated(self.instance(server), self.host_of(server))
+
+    def assert_guest_on_nodes(
+        self, server: dict[str, Any], nodes: Sequence[int]
+    ) -> None:
+        """The same without Placement."""
         instance = self.instance(server)
         cells = instance.numa_topology.cells
         self.assertEqual(list(nodes), [cell.id for cell in cells])
@@ -327,7 +334,6 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
         self.assertEqual(instance.flavor.vcpus, len(pins))
         for cell, node in zip(cells, nodes, strict=True):
             self._assert_pinned(cell, node, pins)
-        self._assert_allocated(instance, self.host_of(server))
 
     def _assert_pinned(
         self, cell: Any, node: int, pins: dict[int, set[int]]

@@ -15,6 +15,7 @@ from oslo_concurrency import processutils
 
 from nova_numa_migrate.compute import claim
 from nova_numa_migrate.move import MOVE_KEY
+from nova_numa_migrate.virt import nova_transport
 from tests.functional import base
 from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
@@ -208,6 +209,43 @@ class AfterTheSaveTest(FailingTestCase):
         self.assertEqual([], self.running_on(self.server))
         self.assertIn(
             f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+
+
+class Killed(BaseException):
+    """What no handler of Nova's or of ours may catch: the service is gone."""
+
+
+class RestartTest(FailingTestCase):
+    def _kill_during(self, step):
+        def kill(*args):
+            raise Killed
+
+        patch = mock.patch.object(nova_transport.NovaTransport, step, kill)
+        with patch:
+            self.post_migrate(self.server, [3, 2])
+            self._wait_for_assert(
+                lambda: self.assertEqual([], self.running_on(self.server)),
+                max_retries=120,
+            )
+        self.assertEqual(
+            'resize_migrating',
+            self.admin_api.get_server(self.server['id'])[
+                'OS-EXT-STS:task_state'
+            ],
+        )
+
+    def test_the_source_s_service_dies_after_the_save(self):
+        with self.assert_goes_on(self.server):
+            self._kill_during('send')
+            self.restart_compute_service('compute1')
+        # Nova leaves its allocations with the destination after a crash.
+        self.assert_guest_on_nodes(self.server, [0, 1])
+        self.assertEqual(
+            'ACTIVE', self.admin_api.get_server(self.server['id'])['status']
+        )
+        self.assertEqual(
+            [], list(itertools.chain(*self.checkpoint_files().values()))
         )
 
 
