@@ -6,8 +6,8 @@ from unittest import mock
 
 import ddt
 from nova import objects
-from nova import test
 from nova.virt import hardware
+import testtools
 
 from nova_numa_migrate import fit
 from nova_numa_migrate import hint
@@ -29,7 +29,7 @@ def fitted(host, guest, *nodes):
 
 
 @ddt.ddt
-class FitTestCase(test.NoDBTestCase):
+class FitTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.host = topologies.host()
@@ -115,7 +115,7 @@ class FitTestCase(test.NoDBTestCase):
         self.assertEqual([3, 2], [c.id for c in nova.call_args.args[0].cells])
 
 
-class ExplainTestCase(test.NoDBTestCase):
+class ExplainTestCase(testtools.TestCase):
     def test_each_cell_with_its_node(self):
         host = topologies.host(
             topologies.host_cell(0),

@@ -20,7 +20,7 @@ texts = st.one_of(
         max_size=5,
     ).map(','.join),
 )
-thorough = hypothesis.settings(max_examples=2000)
+thorough = hypothesis.settings(max_examples=1000)
 # The errors below end in the forms, which every one of them has to show.
 FORMS = f'; {hint.FORMS}'
 

@@ -3,6 +3,8 @@
 
 from nova import objects
 
+objects.register_all()
+
 
 def host_cell(node, memory=4096, used=0, pinned=()):
     """Two dedicated CPUs and one shared CPU, ``memory`` MiB."""

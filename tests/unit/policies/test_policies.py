@@ -8,6 +8,7 @@ import fixtures
 from nova import context
 from nova import exception
 from nova import test
+from oslo_config import cfg
 from oslo_policy import generator
 import testtools
 
@@ -86,7 +87,9 @@ class SampleTestCase(testtools.TestCase):
                 'nova_numa_migrate',
                 '--output-file',
                 str(sample),
-            ]
+            ],
+            # Not the process's own, which the other tests need unparsed.
+            cfg.ConfigOpts(),
         )
         text = sample.read_text()
         for rule in policies.list_rules():
