@@ -16,9 +16,16 @@ IMAGE = "guest"
 # Name: MiB of memory, virtual CPUs, extra specs. As small as a guest can be
 # whose pattern fills most of what its kernel leaves: so are its checkpoints.
 _DEDICATED = {"hw:cpu_policy": "dedicated"}
+# By its size a cell is found again in the memory of its emulator.
+_UNEVEN = {
+    "hw:numa_cpus.0": "0",
+    "hw:numa_mem.0": "72",
+    "hw:numa_cpus.1": "1",
+    "hw:numa_mem.1": "56",
+}
 FLAVORS: dict[str, tuple[int, int, dict[str, str]]] = {
     "numa1": (96, 1, {"hw:numa_nodes": "1", **_DEDICATED}),
-    "numa2": (128, 2, {"hw:numa_nodes": "2", **_DEDICATED}),
+    "numa2": (128, 2, {"hw:numa_nodes": "2", **_UNEVEN, **_DEDICATED}),
     "shared1": (96, 1, {"hw:numa_nodes": "1"}),
 }
 

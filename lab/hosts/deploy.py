@@ -16,25 +16,7 @@ SERVICE = "nova-numa-compute"
 _INPUTS = ("nova_numa_migrate", "pyproject.toml", "setup.cfg")
 # Says what a host has; goes there last.
 _STAMP = f"{rootfs.VENV}/nova-numa-migrate.digest"
-_PROGRAM = """#!{venv}/bin/python
-import sys
-
-from nova_numa_migrate.cmd.compute import main
-
-sys.exit(main())
-"""
-# $1 is the virtual environment, $2 the stamp, $3 what goes into it.
-_INSTALL = """set -e
-target=$("$1/bin/python" -c 'import sysconfig as s; print(s.get_path("purelib"))')
-rm -rf "$target"/nova_numa_migrate "$target"/nova_numa_migrate-*.dist-info
-tar -x -C "$target" --no-same-owner
-cat >"$1/bin/{service}" <<'END'
-{program}END
-chmod 0755 "$1/bin/{service}"
-"$1/bin/python" -m compileall -q "$target/nova_numa_migrate"
-echo "$3" >"$2"
-systemctl restart {service}
-"""
+_INSTALL = pathlib.Path(__file__).with_name("install-plugin")
 _LOCK = threading.Lock()
 
 
@@ -49,11 +31,11 @@ def plugin(host: machine.Host) -> bool:
     present = host.shell.try_run(["cat", _STAMP], 30)
     if present and present.stdout.decode().strip() == wanted:
         return False
-    script = _INSTALL.format(
-        service=SERVICE, program=_PROGRAM.format(venv=rootfs.VENV)
-    )
     host.shell.run(
-        ["sh", "-c", script, "install", rootfs.VENV, _STAMP, wanted],
+        [
+            *("sh", "-c", _INSTALL.read_text(), _INSTALL.name),
+            *(rootfs.VENV, SERVICE, _STAMP, wanted),
+        ],
         120,
         _archive(paths),
     )

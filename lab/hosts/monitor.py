@@ -49,11 +49,8 @@ async def _job(
     job = f"lab-{uuid.uuid4().hex[:8]}"
     await client.execute(command, {"job-id": job, **arguments})
     while True:
-        found = [
-            entry
-            for entry in await client.execute("query-jobs")
-            if entry["id"] == job
-        ]
+        jobs: typing.Any = await client.execute("query-jobs")
+        found = [entry for entry in jobs if entry["id"] == job]
         if found and found[0]["status"] == "concluded":
             break
         await asyncio.sleep(_POLL_SECONDS)

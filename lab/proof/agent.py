@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs on a compute host: tells what happens to consoles and checkpoints.
+
+Sent there as text and run by the host's own Python, so it needs nothing
+but the standard library. One JSON object a line on standard output:
+
+``{"server": UUID, "line": TEXT}``
+    a line of a guest's console;
+``{"path": NAME, "event": NAME, "mode": MODE, "owner": UID, "size": BYTES}``
+    something happened to a file of the checkpoint directory or to the
+    directory itself; without the last three when it was gone by then.
+
+The kernel queues the events, so none is missed, however short.
+"""
+
+import ctypes
+import json
+import os
+import pathlib
+import struct
+import sys
+
+_MODIFY, _ATTRIB, _MOVED_TO = 0x2, 0x4, 0x80
+_CREATE, _DELETE, _MOVED_FROM = 0x100, 0x200, 0x40
+_CLOSE_WRITE = 0x8
+_EVENT = struct.Struct("iIII")
+_NAMES = {
+    _ATTRIB: "attrib",
+    _CLOSE_WRITE: "written",
+    _CREATE: "create",
+    _DELETE: "delete",
+    _MOVED_FROM: "moved",
+    _MOVED_TO: "create",
+}
+# Not each write: a mode changes only by what is among these.
+_FILE_EVENTS = _CREATE | _ATTRIB | _DELETE | _MOVED_TO | _MOVED_FROM
+_FILE_EVENTS |= _CLOSE_WRITE
+
+
+class Console:
+    """A console log that is read as it grows, also when it is renamed."""
+
+    def __init__(self, path: pathlib.Path, server: str) -> None:
+        self._file = path.open("rb")
+        self._server = server
+        self._rest = b""
+
+    def read(self) -> None:
+        """Tell the lines that are new."""
+        if os.fstat(self._file.fileno()).st_size < self._file.tell():
+            # The emulator was started anew and began the file again.
+            self._file.seek(0)
+            self._rest = b""
+        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace").strip("\r")
+            tell({"server": self._server, "line": text})
+
+
+class Agent:
+    """Watches of one host.
+
+    :param instances: directory of Nova's instances
+    :param checkpoints: directory of the plugin's checkpoints
+    """
+
+    def __init__(
+        self, instances: pathlib.Path, checkpoints: pathlib.Path
+    ) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._queue = self._libc.inotify_init1(os.O_CLOEXEC)
+        self._instances = instances
+        self._checkpoints = checkpoints
+        self._paths: dict[int, pathlib.Path] = {}
+        self._consoles: dict[int, Console] = {}
+
+    def run(self) -> None:
+        """Tell what happens until nobody listens any more."""
+        self._watch(self._checkpoints.parent, _CREATE)
+        self._see_checkpoints()
+        self._watch(self._instances, _CREATE | _MOVED_TO)
+        for path in self._instances.iterdir():
+            self._see_instance(path)
+        tell({"ready": True})
+        while True:
+            data = os.read(self._queue, 65536)
+            while data:
+                number, mask, _, length = _EVENT.unpack_from(data)
+                name = data[_EVENT.size : _EVENT.size + length]
+                self._event(number, mask, name.rstrip(b"\0").decode())
+                data = data[_EVENT.size + length :]
+
+    def _event(self, number: int, mask: int, name: str) -> None:
+        if number in self._consoles:
+            self._consoles[number].read()
+            return
+        directory = self._paths.get(number)
+        if directory is None:
+            return
+        path = directory / name
+        if directory == self._checkpoints:
+            self._tell_file(path, mask)
+        elif path == self._checkpoints:
+            self._see_checkpoints()
+        elif directory == self._instances:
+            self._see_instance(path)
+        elif name == "console.log":
+            self._see_console(path)
+
+    def _see_checkpoints(self) -> None:
+        if not self._checkpoints.is_dir():
+            return
+        self._tell_file(self._checkpoints, _CREATE)
+        self._watch(self._checkpoints, _FILE_EVENTS)
+        for path in self._checkpoints.iterdir():
+            self._tell_file(path, _CREATE)
+
+    def _see_instance(self, path: pathlib.Path) -> None:
+        # A server's directory; a move renames it, which changes nothing.
+        if len(path.name) == 36 and path.is_dir():
+            self._watch(path, _CREATE | _MOVED_TO)
+            if (path / "console.log").exists():
+                self._see_console(path / "console.log")
+
+    def _see_console(self, path: pathlib.Path) -> None:
+        number = self._watch(path, _MODIFY)
+        if number is not None and number not in self._consoles:
+            self._consoles[number] = Console(path, path.parent.name)
+            self._consoles[number].read()
+
+    def _tell_file(self, path: pathlib.Path, mask: int) -> None:
+        events = [name for bit, name in _NAMES.items() if mask & bit]
+        told: dict[str, object] = {"path": path.name, "event": events[0]}
+        try:
+            state = path.stat()
+        except FileNotFoundError:
+            tell(told)
+            return
+        told["mode"] = state.st_mode & 0o7777
+        told["owner"] = state.st_uid
+        told["size"] = state.st_size
+        tell(told)
+
+    def _watch(self, path: pathlib.Path, mask: int) -> int | None:
+        number = self._libc.inotify_add_watch(
+            self._queue, os.fsencode(path), mask
+        )
+        if number < 0:
+            return None
+        self._paths[number] = path
+        return int(number)
+
+
+def tell(what: dict[str, object]) -> None:
+    """Write one object to who listens."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    Agent(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])).run()
