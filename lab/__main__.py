@@ -15,11 +15,12 @@ from lab.frame import steps as lab_steps
 
 
 def _up(arguments: argparse.Namespace) -> int:
+    from lab import build
     from lab import up
 
     paths = lab_paths.here()
     with _alone(paths):
-        up.Up(paths, lab_steps.Steps(), up.Builder(arguments.builder)).run()
+        up.Up(paths, lab_steps.Steps(), build.Builder(arguments.builder)).run()
     return 0
 
 

@@ -10,6 +10,7 @@ import openstack
 import openstack.connection
 
 from lab.control import workers
+from lab.frame import errors
 from lab.frame import identity
 from lab.frame import paths as lab_paths
 from lab.frame import readiness
@@ -51,17 +52,34 @@ def missing_services(since: datetime.datetime) -> set[tuple[str, str]]:
     }
 
 
-def wait_services(since: datetime.datetime, timeout: float) -> None:
+def wait_services(
+    paths: lab_paths.Paths, since: datetime.datetime, timeout: float
+) -> None:
     """Wait until every service of Nova has reported.
 
-    :raises LabError: one has not
+    :raises LabError: one has not; it is named
     """
-    readiness.wait(
-        "reports of all of Nova's services",
-        lambda: not missing_services(since),
-        timeout=timeout,
-        interval=0.5,
-    )
+    missing = expected_services()
+
+    def all_report() -> bool:
+        nonlocal missing
+        missing = missing_services(since)
+        return not missing
+
+    try:
+        readiness.wait("reports", all_report, timeout=timeout, interval=0.5)
+    except errors.LabError as error:
+        binary, host = min(missing)
+        remote = host in map(lab_paths.host_name, lab_paths.HOST_NUMBERS)
+        raise errors.LabError(
+            f"{binary} on {host} has not reported in {timeout:.0f} s",
+            paths.log(journal_name(host) if remote else binary),
+        ) from error
+
+
+def journal_name(host: str) -> str:
+    """Name of the log to which a compute host's journal is copied."""
+    return f"{host}-journal"
 
 
 def wait_hypervisors(timeout: float) -> None:

@@ -14,7 +14,9 @@ import pathlib
 import shutil
 
 from lab.control import mariadb
+from lab.frame import kvm
 from lab.frame import paths as lab_paths
+from lab.hosts import image
 from lab.hosts import machine
 
 NAME = "registered"
@@ -84,12 +86,17 @@ def _manifest(paths: lab_paths.Paths) -> pathlib.Path:
 
 
 def _identity(paths: lab_paths.Paths) -> dict[str, str]:
-    """Digest of each file that the snapshot depends on."""
+    """What the snapshot depends on: machine, image, digests of files."""
     files: list[pathlib.Path] = []
     for name in _INPUTS:
         path = paths.root / name
         files += path.rglob("*") if path.is_dir() else [path]
     return {
+        # The memory of a host that ran under KVM is of use only there.
+        "kvm": str(kvm.offered()),
+        "processor": _processor(),
+        "image": _age(image.current(paths).disk),
+    } | {
         str(file.relative_to(paths.root)): _digest(file)
         for file in sorted(files)
         if file.is_file() and "__pycache__" not in file.parts
@@ -98,3 +105,13 @@ def _identity(paths: lab_paths.Paths) -> dict[str, str]:
 
 def _digest(file: pathlib.Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _processor() -> str:
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line for line in lines if line.startswith("model name")), "")
+
+
+def _age(disk: pathlib.Path) -> str:
+    """When the image was built: the hosts' disks hold only changes to it."""
+    return str(disk.stat().st_mtime_ns) if disk.exists() else "missing"

@@ -5,10 +5,9 @@ import collections.abc
 import dataclasses
 import datetime
 import functools
-import os
 import pathlib
-import threading
 
+from lab import build
 from lab import catalogue
 from lab import cloud
 from lab import down
@@ -17,6 +16,8 @@ from lab import snapshot
 from lab.control import config
 from lab.control import databases
 from lab.control import plane
+from lab.control import workers
+from lab.control import wsgi
 from lab.frame import errors
 from lab.frame import netns
 from lab.frame import paths as lab_paths
@@ -37,41 +38,13 @@ _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _Graph = dict[str, tasks.Task]
 
 
-class Builder:
-    """The process that builds the image, started before this one.
-
-    :param pipe: file descriptor that will carry its exit status
-    """
-
-    def __init__(self, pipe: int) -> None:
-        self._pipe = pipe
-        self._lock = threading.Lock()
-        self._status: str | None = None
-
-    def wait(self) -> None:
-        """Wait for its end."""
-        with self._lock:
-            if self._status is None:
-                with os.fdopen(self._pipe) as pipe:
-                    self._status = pipe.read().strip()
-
-    def check(self) -> None:
-        """Wait for its end.
-
-        :raises LabError: it has failed; it has said why itself
-        """
-        self.wait()
-        if self._status != "0":
-            raise errors.LabError("the image is not there: see above")
-
-
 @dataclasses.dataclass(frozen=True)
 class Up:
     """One run of ``lab/up``."""
 
     paths: lab_paths.Paths
     steps: lab_steps.Steps
-    builder: Builder
+    builder: build.Builder
 
     def run(self) -> None:
         """Bring the lab to the state in which everything answers.
@@ -117,6 +90,17 @@ class Up:
         netns.create(self.paths)
         netns.enter(self.paths)
         config.render(self.paths)
+        self._stop_outdated()
+
+    def _stop_outdated(self) -> None:
+        """Stop what runs another version of the plugin, to be restarted."""
+        stamp = self.paths.state / "plugin"
+        wanted = deploy.digest(self.paths.root)
+        if stamp.exists() and stamp.read_text() != wanted:
+            with self.steps("Nova stopped: the plugin has changed"):
+                for name in (wsgi.NOVA.daemon_name, *workers.PROGRAMS):
+                    process.Daemon(self.paths, name).stop()
+        stamp.write_text(wanted)
 
     def _create(self) -> _Graph:
         return {
@@ -176,17 +160,29 @@ class Up:
             ),
             "services": self._step(
                 "all of Nova's services report",
-                lambda: cloud.wait_services(since, _SERVICE_TIMEOUT),
+                functools.partial(self._wait_services, since),
                 (*_CONTROL, *self._names("runs the checkout's plugin")),
             ),
         }
+
+    def _wait_services(self, since: datetime.datetime) -> None:
+        for host in self._hosts:
+            _follow_journal(self.paths, host)
+        cloud.wait_services(self.paths, since, _SERVICE_TIMEOUT)
 
     def _boot(self, host: machine.Host) -> None:
         host.start()
         host.wait_ready(_HOST_TIMEOUT)
 
     def _load(self, host: machine.Host) -> None:
-        host.start(snapshot.NAME)
+        try:
+            host.start(snapshot.NAME)
+        except errors.LabError as error:
+            raise errors.LabError(
+                f"{error}; if it cannot load its snapshot, lab/down --wipe "
+                "makes the next lab/up do without",
+                error.log,
+            ) from error
 
     def _revive(self, host: machine.Host) -> None:
         if host.alive():
@@ -230,3 +226,12 @@ class Up:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
+
+
+def _follow_journal(paths: lab_paths.Paths, host: machine.Host) -> None:
+    """Keep what a host's services say where all other logs are."""
+    journal = ["journalctl", "--follow", "--lines=50"]
+    journal += [f"--unit={unit}" for unit in (deploy.SERVICE, "libvirtd")]
+    process.Daemon(paths, cloud.journal_name(host.name)).start(
+        host.shell.argv(journal, shared=False)
+    )

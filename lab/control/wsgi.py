@@ -52,9 +52,14 @@ class Api:
         """Where it answers."""
         return f"http://{lab_paths.CONTROL_ADDRESS}:{self.port}"
 
+    @property
+    def daemon_name(self) -> str:
+        """Under what name it runs and logs."""
+        return f"{self.name}-api"
+
     def start(self, paths: lab_paths.Paths) -> None:
         """Start it and wait until the application answers."""
-        daemon = process.Daemon(paths, f"{self.name}-api")
+        daemon = process.Daemon(paths, self.daemon_name)
         config = paths.etc / self.name / "gunicorn.py"
         config.write_text(
             _GUNICORN.format(

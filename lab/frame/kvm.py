@@ -28,7 +28,12 @@ def usable(emulator: collections.abc.Sequence[str]) -> bool:
 
     :param emulator: program and leading arguments of QEMU for x86-64
     """
-    return _DEVICE.exists() and _nests() and runs(emulator, "kvm")
+    return offered() and runs(emulator, "kvm")
+
+
+def offered() -> bool:
+    """Whether the machine has KVM and lets its guests have it themselves."""
+    return _DEVICE.exists() and _nests()
 
 
 def runs(emulator: collections.abc.Sequence[str], accelerator: str) -> bool:
