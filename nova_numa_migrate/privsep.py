@@ -61,10 +61,19 @@ def take_over(path: str, uid: int, gid: int) -> None:
 
 
 @context.entrypoint
-def read_memory_maps(domain: str) -> tuple[str, str]:
-    """The kernel's ``maps`` and ``numa_maps`` of a guest's QEMU process.
+def start() -> None:
+    """Do nothing, but have the daemon running for what follows.
+
+    It takes seconds to start, which a stopped guest should not wait for.
+    """
+
+
+@context.entrypoint
+def read_guest_process(domain: str) -> tuple[str, str, str]:
+    """What the kernel tells of a guest's QEMU process.
 
     :param domain: the libvirt name of the running guest.
+    :returns: its ``maps``, its ``numa_maps`` and its ``cmdline``.
     :raises OSError: when there is no such process.
     """
     if os.path.basename(domain) != domain:
@@ -72,4 +81,8 @@ def read_memory_maps(domain: str) -> tuple[str, str]:
     process = (
         Path('/proc') / (_PID_FILES / f'{domain}.pid').read_text().strip()
     )
-    return (process / 'maps').read_text(), (process / 'numa_maps').read_text()
+    return (
+        (process / 'maps').read_text(),
+        (process / 'numa_maps').read_text(),
+        (process / 'cmdline').read_text(),
+    )

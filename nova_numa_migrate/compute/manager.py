@@ -17,6 +17,7 @@ from oslo_log import log as logging
 
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import tracker
+from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.plan import Plan
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +64,12 @@ class NumaComputeManager(manager.ComputeManager):
         # What an earlier move left behind must not steer this one; Nova
         # saves the instance before it claims.
         move.forget(instance.system_metadata)
-        plan = _plan_of(context, request_spec)
+        try:
+            plan = _plan_of(context, request_spec)
+        except InvalidHint as error:
+            raise exception.InstanceFaultRollback(
+                inner_exception=error
+            ) from error
         if plan is None:
             prepare()
             return
@@ -71,6 +77,7 @@ class NumaComputeManager(manager.ComputeManager):
             instance.system_metadata
         )
         try:
+            self.driver.warm_up(context, instance)
             with self.rt.claiming(instance.uuid, plan.node_map):
                 prepare()
         except Exception as error:

@@ -4,7 +4,8 @@
 ``/proc/PID/maps`` gives the extent of each area and ``/proc/PID/numa_maps``
 its memory policy and its pages per node; the two are joined by their start
 address.  QEMU maps the RAM of each guest cell as one area of exactly the
-cell's size, which is how its areas are found.  Pure: the texts are arguments.
+cell's size, bound as its command line says, which is how it is found.
+Pure: the texts are arguments.
 
 Source of the format: Documentation/filesystems/proc.rst and
 Documentation/admin-guide/mm/numa_memory_policy.rst of Linux.
@@ -12,8 +13,10 @@ Documentation/admin-guide/mm/numa_memory_policy.rst of Linux.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
+import itertools
+import json
 import re
 
 _KIB = 1024
@@ -25,7 +28,8 @@ _LINE = re.compile(
 # A field stands alone: the name of a file may hold anything but blanks.
 _PAGES = re.compile(r'(?<!\S)N(?P<node>\d+)=(?P<pages>\d+)')
 _PAGE_SIZE = re.compile(r'(?<!\S)kernelpagesize_kB=(\d+)')
-_BOUND_TO = re.compile(r'bind(?:=static)?:(?P<node>\d+)')
+_BOUND_TO = re.compile(r'bind(?:=static)?:(?P<nodes>[\d,-]+)')
+_BACKEND = re.compile(r'ram-node(?P<cell>\d+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +47,10 @@ class Area:
     pages: dict[int, int]
 
     @property
-    def node(self) -> int | None:
-        """The one node this area is bound to, if it is bound to one."""
+    def nodes(self) -> frozenset[int]:
+        """The nodes this area is bound to, none when it is not bound."""
         match = _BOUND_TO.fullmatch(self.policy)
-        return None if match is None else int(match['node'])
+        return frozenset(_numbers(match['nodes']) if match else ())
 
 
 def areas(maps: str, numa_maps: str) -> list[Area]:
@@ -59,32 +63,61 @@ def areas(maps: str, numa_maps: str) -> list[Area]:
     ]
 
 
+def bindings(cmdline: str) -> dict[int, frozenset[int]]:
+    """The host nodes that QEMU was told to bind each guest cell to.
+
+    libvirt names the memory of guest cell 2 ``ram-node2``, which is what
+    tells cells of equal size apart.
+
+    :param cmdline: ``/proc/PID/cmdline``; arguments end with a NUL.
+    """
+    arguments = cmdline.split('\0')
+    objects = [
+        json.loads(value)
+        for option, value in itertools.pairwise(arguments)
+        if option == '-object' and value.startswith('{')
+    ]
+    return {
+        int(match['cell']): frozenset(made['host-nodes'])
+        for made in objects
+        if (match := _BACKEND.fullmatch(made.get('id', '')))
+        and 'host-nodes' in made
+    }
+
+
 def guest_ram(
-    found: Iterable[Area], cell_sizes: list[int], nodes: list[int]
+    found: Iterable[Area],
+    cell_sizes: list[int],
+    bound: Mapping[int, frozenset[int]],
 ) -> list[Area | None]:
     """The area of each guest cell, None where there is none of its size.
 
-    Cells of equal size are told apart by the node that their area is bound
-    to.  What is left over goes by address from the highest on: QEMU maps the
-    cells in their order, and Linux gives out addresses from the top down.
+    A cell that was bound gets an area with that binding.  What is left over
+    goes by address from the highest on: QEMU maps the cells in their order,
+    and Linux gives out addresses from the top down.
 
     :param cell_sizes: bytes of each guest cell.
-    :param nodes: the host node that each guest cell was asked to be on.
+    :param bound: the host nodes that each cell was bound to, see bindings.
     """
     left = sorted(found, key=lambda area: area.start, reverse=True)
     result: list[Area | None] = [None] * len(cell_sizes)
-    for bound in (True, False):
-        for cell, (size, node) in enumerate(
-            zip(cell_sizes, nodes, strict=True)
-        ):
-            if result[cell] is not None:
-                continue
-            for area in left:
-                if area.size == size and (not bound or area.node == node):
-                    result[cell] = area
-                    left.remove(area)
-                    break
+    # The cells that were bound take theirs first.
+    for cell in sorted(range(len(cell_sizes)), key=lambda c: c not in bound):
+        for area in left:
+            if area.size == cell_sizes[cell] and (
+                cell not in bound or area.nodes == bound[cell]
+            ):
+                result[cell] = area
+                left.remove(area)
+                break
     return result
+
+
+def _numbers(ranges: str) -> Iterator[int]:
+    """The numbers of the kernel's list format, as ``0-1,3``."""
+    for part in ranges.split(','):
+        first, _, last = part.partition('-')
+        yield from range(int(first), int(last or first) + 1)
 
 
 def _extents(lines: Iterable[str]) -> Iterable[tuple[int, int]]:

@@ -19,7 +19,9 @@ from typing import Any
 from nova.compute import task_states
 import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
+from oslo_log import log as logging
 
+from nova_numa_migrate import privsep
 from nova_numa_migrate.checkpoint import transport
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
@@ -31,6 +33,7 @@ from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
 
 
 class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
@@ -50,6 +53,7 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
     def init_host(self, host: str) -> None:
         """Start; the directory of the checkpoints is made private."""
         self.checkpoints.prepare()
+        privsep.start()
         super().init_host(host)
 
     def get_available_resource(self, nodename: str) -> dict[str, Any]:
@@ -57,6 +61,23 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         report: dict[str, Any] = super().get_available_resource(nodename)
         report.setdefault('stats', {})[hosts.STATS_KEY] = hosts.STATS_VALUE
         return report
+
+    def warm_up(self, context: Any, instance: Any) -> None:
+        """Get ready for a guest before it stops: fetch its base image.
+
+        Nova fetches what is missing when the guest has stopped, and from
+        elsewhere if need be; so a failure here is no reason to refuse.
+        """
+        if not instance.image_ref:
+            return
+        try:
+            self.cache_image(context, instance.image_ref)
+        except Exception as error:
+            LOG.warning(
+                'Image %(image)s could not be fetched ahead: %(error)s',
+                {'image': instance.image_ref, 'error': error},
+                instance=instance,
+            )
 
     # The source ----------------------------------------------------------
 
@@ -159,12 +180,39 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             **kwargs,
         )
         if self._may_restore(instance):
-            image = self.checkpoints.image(instance.uuid)
-            with destination.one_flavor(instance):
-                self._restoring(context, instance, image, finish)
+            self._bring_back(context, instance, finish)
         else:
             finish()
         self.checkpoints.discard(instance.uuid)
+
+    def bring_back(
+        self,
+        context: Any,
+        instance: Any,
+        network_info: Any,
+        block_device_info: Any,
+    ) -> None:
+        """Have a saved guest go on here, where it comes from.
+
+        By Nova's own way back from a migration, whatever the journal says:
+        for the one that has just saved the guest.
+        """
+        finish = functools.partial(
+            super().finish_revert_migration,
+            context,
+            instance,
+            network_info,
+            None,
+            block_device_info,
+        )
+        self._bring_back(context, instance, finish)
+
+    def _bring_back(
+        self, context: Any, instance: Any, finish: Callable[[], Any]
+    ) -> None:
+        image = self.checkpoints.image(instance.uuid)
+        with destination.one_flavor(instance):
+            self._restoring(context, instance, image, finish)
 
     def _create_guest(
         self,

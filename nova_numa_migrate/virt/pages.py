@@ -24,9 +24,11 @@ def measure(instance: Any, node_map: NodeMap) -> list[CellPlacement]:
     :param node_map: the nodes that its cells were asked to be on.
     :raises OSError: when the guest does not run any more.
     """
-    areas = numa_maps.areas(*privsep.read_memory_maps(instance.name))
+    maps, numa, command = privsep.read_guest_process(instance.name)
     sizes = [cell.memory * _MIB for cell in instance.numa_topology.cells]
-    found = numa_maps.guest_ram(areas, sizes, list(node_map.nodes))
+    found = numa_maps.guest_ram(
+        numa_maps.areas(maps, numa), sizes, numa_maps.bindings(command)
+    )
     missing = [cell for cell, area in enumerate(found) if area is None]
     if missing:
         LOG.warning(

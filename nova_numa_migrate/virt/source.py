@@ -88,6 +88,10 @@ class Departure:
             # Nova raises it only before the power-off.
             raise
         except Exception as error:
+            if not self._saved and not self._is_here():
+                # It stopped while it was being saved: Nova's to deal with,
+                # as with any guest that crashed.  The file stays.
+                raise
             self._go_on_here()
             raise exception.InstanceFaultRollback(
                 inner_exception=error
@@ -138,11 +142,22 @@ class Departure:
         return not found
 
     def _blockers(self) -> list[str]:
-        guest = self._driver._host.get_guest(self._instance)
-        state = guest.get_power_state(self._driver._host)
+        state = self._state()
         if state != power_state.RUNNING:
             return [f'it is {power_state.STATE_MAP[state]}, not running']
+        guest = self._driver._host.get_guest(self._instance)
         return blockers(guest.get_xml_desc())
+
+    def _state(self) -> int:
+        guest = self._driver._host.get_guest(self._instance)
+        return int(guest.get_power_state(self._driver._host))
+
+    def _is_here(self) -> bool:
+        try:
+            state = self._state()
+        except exception.NovaException:
+            return False
+        return state in (power_state.RUNNING, power_state.PAUSED)
 
     def _disks_stay_here(self) -> bool:
         """Whether the disks stay as they are at the checkpoint.
@@ -168,13 +183,10 @@ class Departure:
                 self._dest,
                 instance=self._instance,
             )
-            # Nova's own way back from a migration; it restores the guest,
-            # as the driver finds the journal of an unfinished move.
-            self._driver.finish_revert_migration(
+            self._driver.bring_back(
                 self._context,
                 self._instance,
                 self._network_info,
-                None,
                 self._block_device_info,
             )
             self._withdraw(image)

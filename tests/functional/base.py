@@ -84,8 +84,8 @@ class PluginMixin(_AnyTestCase):
         )
         self.useFixture(
             fixtures.MonkeyPatch(
-                'nova_numa_migrate.privsep.read_memory_maps',
-                self._read_memory_maps,
+                'nova_numa_migrate.privsep.read_guest_process',
+                self._read_guest_process,
             )
         )
         # They are read once in a process.
@@ -113,10 +113,10 @@ class PluginMixin(_AnyTestCase):
     def connection(self, host: str) -> Any:
         return self.computes[host].driver._host.get_connection()
 
-    def _read_memory_maps(self, domain: str) -> tuple[str, str]:
+    def _read_guest_process(self, domain: str) -> tuple[str, str, str]:
         here = self.connection(fake_hosts.here().name)
-        maps: tuple[str, str] = here._vms[domain].memory_maps()
-        return maps
+        process: tuple[str, str, str] = here._vms[domain].process()
+        return process
 
     def start_stock_compute(self, hostname: str, **kwargs: Any) -> None:
         """A host that runs Nova's own nova-compute."""

@@ -194,8 +194,8 @@ class Domain(fakelibvirt.Domain):
         )
         self._connection._mark_running(self)
 
-    def memory_maps(self) -> tuple[str, str]:
-        """The kernel's maps and numa_maps of this guest's QEMU process.
+    def process(self) -> tuple[str, str, str]:
+        """The maps, numa_maps and command line of this guest's QEMU.
 
         Each guest cell is one area, all of it on the node it is bound to;
         before them an area that is no guest memory.
@@ -216,7 +216,15 @@ class Domain(fakelibvirt.Domain):
                 f'N{node}={kib // 4} kernelpagesize_kB=4'
             )
             start = end + 0x1000
-        return '\n'.join(maps) + '\n', '\n'.join(numa_maps) + '\n'
+        command = ['qemu-system-x86_64']
+        for cell, node in nodes.items():
+            backend = {'id': f'ram-node{cell}', 'host-nodes': [int(node)]}
+            command += ['-object', json.dumps(backend)]
+        return (
+            '\n'.join(maps) + '\n',
+            '\n'.join(numa_maps) + '\n',
+            '\0'.join(command) + '\0',
+        )
 
     def _refuse_if_active(self) -> None:
         if self.isActive():

@@ -131,7 +131,7 @@ class TakeOverTestCase(PrivsepTestCase):
 
 
 @ddt.ddt
-class ReadMemoryMapsTestCase(PrivsepTestCase):
+class ReadGuestProcessTestCase(PrivsepTestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(
@@ -140,25 +140,28 @@ class ReadMemoryMapsTestCase(PrivsepTestCase):
 
     def test_of_the_domains_process(self):
         (self.root / 'instance-1.pid').write_text(f'{os.getpid()}\n')
-        maps, numa_maps = privsep.read_memory_maps('instance-1')
+        maps, numa_maps, command = privsep.read_guest_process('instance-1')
         self.assertIn('[stack]', maps)
         self.assertIn(' stack ', numa_maps)
+        self.assertIn('python', command)
 
     def test_no_such_domain(self):
         self.assertRaises(
-            FileNotFoundError, privsep.read_memory_maps, 'instance-2'
+            FileNotFoundError, privsep.read_guest_process, 'instance-2'
         )
 
     def test_a_process_that_has_gone(self):
         (self.root / 'instance-1.pid').write_text('999999999')
-        self.assertRaises(OSError, privsep.read_memory_maps, 'instance-1')
+        self.assertRaises(OSError, privsep.read_guest_process, 'instance-1')
 
     @ddt.data('../instance-1', '/etc/passwd', 'a/b', '..//x')
     def test_a_path_is_no_name(self, name):
         with mock.patch.object(
             pathlib.Path, 'read_text', autospec=True
         ) as read:
-            self.assertRaises(PermissionError, privsep.read_memory_maps, name)
+            self.assertRaises(
+                PermissionError, privsep.read_guest_process, name
+            )
         read.assert_not_called()
 
 

@@ -66,6 +66,10 @@ def area(start, size=4 * MIB, policy='default', pages=None):
     return numa_maps.Area(start, size, policy, 4096, pages or {})
 
 
+def bound(*nodes):
+    return {c: frozenset({n}) for c, n in enumerate(nodes)}
+
+
 class SampleTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
@@ -113,27 +117,27 @@ class SampleTestCase(testtools.TestCase):
 @ddt.ddt
 class LinesTestCase(testtools.TestCase):
     @ddt.data(
-        ('bind:1', 1),
-        ('bind:13', 13),
-        ('bind=static:1', 1),
-        ('bind=relative:1', None),
-        ('bind:0-1', None),
-        ('bind:0,2', None),
-        ('bind=static:0-3', None),
-        ('bind', None),
-        ('interleave:1', None),
-        ('weighted interleave:0-1', None),
-        ('prefer:1', None),
-        ('prefer (many):1', None),
-        ('prefer (many)=static:1', None),
-        ('local', None),
-        ('default', None),
+        ('bind:1', {1}),
+        ('bind:13', {13}),
+        ('bind=static:1', {1}),
+        ('bind=relative:1', set()),
+        ('bind:0-1', {0, 1}),
+        ('bind:0,2', {0, 2}),
+        ('bind=static:0-3', {0, 1, 2, 3}),
+        ('bind', set()),
+        ('interleave:1', set()),
+        ('weighted interleave:0-1', set()),
+        ('prefer:1', set()),
+        ('prefer (many):1', set()),
+        ('prefer (many)=static:1', set()),
+        ('local', set()),
+        ('default', set()),
     )
     @ddt.unpack
-    def test_policy(self, policy, node):
+    def test_policy(self, policy, nodes):
         found = one(f'{policy} anon=7 N3=7 kernelpagesize_kB=4')
         self.assertEqual(policy, found.policy)
-        self.assertEqual(node, found.node)
+        self.assertEqual(nodes, found.nodes)
         self.assertEqual({3: 7}, found.pages)
 
     def test_an_area_without_pages(self):
@@ -183,7 +187,7 @@ class GuestRamTestCase(testtools.TestCase):
         self.assertEqual(
             [large, small],
             numa_maps.guest_ram(
-                [small, other, large], [128 * MIB, 64 * MIB], [0, 1]
+                [small, other, large], [128 * MIB, 64 * MIB], {}
             ),
         )
 
@@ -195,18 +199,20 @@ class GuestRamTestCase(testtools.TestCase):
         for found in ([three, two], [two, three]):
             self.assertEqual(
                 [three, two],
-                numa_maps.guest_ram(found, [4 * MIB] * 2, [3, 2]),
+                numa_maps.guest_ram(found, [4 * MIB] * 2, bound(3, 2)),
             )
             self.assertEqual(
                 [two, three],
-                numa_maps.guest_ram(found, [4 * MIB] * 2, [2, 3]),
+                numa_maps.guest_ram(found, [4 * MIB] * 2, bound(2, 3)),
             )
 
     def test_what_is_bound_right_does_not_go_to_another_cell(self):
-        loose, bound = area(0x2000), area(0x1000, policy='bind:1')
+        loose, tight = area(0x1000), area(0x2000, policy='bind:1')
         self.assertEqual(
-            [loose, bound],
-            numa_maps.guest_ram([loose, bound], [4 * MIB] * 2, [0, 1]),
+            [loose, tight],
+            numa_maps.guest_ram(
+                [loose, tight], [4 * MIB] * 2, {1: frozenset({1})}
+            ),
         )
 
     def test_unbound_ones_in_the_order_in_which_linux_maps_them(self):
@@ -215,7 +221,7 @@ class GuestRamTestCase(testtools.TestCase):
             for a in numa_maps.areas(MAPS, NUMA_MAPS)
             if a.policy.startswith(('prefer', 'interleave'))
         ]
-        ram = numa_maps.guest_ram(found, [4 * MIB] * 3, [1, 2, 3])
+        ram = numa_maps.guest_ram(found, [4 * MIB] * 3, {})
         self.assertEqual(
             ['prefer:0', 'interleave:0', 'prefer (many):0'],
             [a.policy for a in ram],
@@ -225,20 +231,44 @@ class GuestRamTestCase(testtools.TestCase):
         there = area(0x1000, policy='bind:1')
         self.assertEqual(
             [None, there],
-            numa_maps.guest_ram([there], [4 * MIB, 4 * MIB], [0, 1]),
+            numa_maps.guest_ram([there], [4 * MIB, 4 * MIB], bound(0, 1)),
         )
-        self.assertEqual([None], numa_maps.guest_ram([], [4 * MIB], [0]))
+        self.assertEqual([None], numa_maps.guest_ram([], [4 * MIB], bound(0)))
 
     def test_one_that_was_merged_with_its_guard_is_not_taken_for_it(self):
         merged = area(0x1000, 4 * MIB + 8192, 'bind:0')
-        self.assertEqual([None], numa_maps.guest_ram([merged], [4 * MIB], [0]))
+        self.assertEqual(
+            [None], numa_maps.guest_ram([merged], [4 * MIB], bound(0))
+        )
 
     def test_no_area_is_two_cells(self):
         there = area(0x1000, policy='bind:0')
-        ram = numa_maps.guest_ram([there], [4 * MIB] * 2, [0, 0])
+        ram = numa_maps.guest_ram([there], [4 * MIB] * 2, bound(0, 0))
         self.assertEqual([there, None], ram)
 
-    def test_a_wrong_number_of_nodes_is_an_error(self):
-        self.assertRaises(
-            ValueError, numa_maps.guest_ram, [], [4 * MIB], [0, 1]
+    def test_bound_elsewhere_is_not_taken(self):
+        there = area(0x1000, policy='bind:1')
+        ram = numa_maps.guest_ram([there], [4 * MIB], bound(0))
+        self.assertEqual([None], ram)
+
+
+class BindingsTestCase(testtools.TestCase):
+    def test_as_libvirt_writes_them(self):
+        command = (
+            '/usr/bin/qemu-system-x86_64\0-name\0guest=g,debug-threads=on\0'
+            '-object\0{"qom-type":"secret","id":"masterKey0"}\0'
+            '-object\0{"qom-type":"memory-backend-ram","id":"ram-node0",'
+            '"size":67108864,"host-nodes":[3],"policy":"bind"}\0'
+            '-numa\0node,nodeid=0,cpus=0,memdev=ram-node0\0'
+            '-object\0{"qom-type":"memory-backend-ram","id":"ram-node1",'
+            '"size":67108864,"host-nodes":[0,2],"policy":"interleave"}\0'
+            '-object\0{"qom-type":"memory-backend-ram","id":"pc.ram"}\0'
+            '-object\0rng-random,id=ram-node7\0'
         )
+        self.assertEqual(
+            {0: frozenset({3}), 1: frozenset({0, 2})},
+            numa_maps.bindings(command),
+        )
+
+    def test_none(self):
+        self.assertEqual({}, numa_maps.bindings(''))

@@ -23,6 +23,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import exception
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
+from nova_numa_migrate import privsep
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import destination
@@ -60,6 +61,7 @@ class DriverTestCase(test.NoDBTestCase):
         ):
             self.replace(name, self.noting(name))
         self.replace('__init__', lambda *_: None)
+        self.useFixture(fixtures.MockPatchObject(privsep, 'start'))
         self.driver = driver.NumaLibvirtDriver(None)
         self.driver.checkpoints.prepare()
         self.context = context.RequestContext('user', 'project')
@@ -478,10 +480,46 @@ class WayBackTestCase(DriverTestCase):
         self.restore.assert_not_called()
 
 
+OWN = (
+    'warm_up',
+    'bring_back',
+    '_bring_back',
+    '_may_restore',
+    '_restoring',
+    '_replacing',
+    '_with',
+    '_take',
+)
+
+
+class WarmUpTestCase(DriverTestCase):
+    def warm_up(self, image='base', **kwargs):
+        self.instance.image_ref = image
+        with mock.patch.object(
+            libvirt_driver.LibvirtDriver,
+            'cache_image',
+            autospec=True,
+            **kwargs,
+        ) as cache:
+            self.driver.warm_up(self.context, self.instance)
+        return cache
+
+    def test_the_base_image_is_fetched_ahead(self):
+        cache = self.warm_up()
+        cache.assert_called_once_with(self.context, 'base')
+
+    def test_a_guest_on_a_volume_has_none(self):
+        self.warm_up('').assert_not_called()
+
+    def test_a_failure_is_no_reason_to_refuse(self):
+        with self.assertLogs(driver.LOG.logger, 'WARNING') as log:
+            self.warm_up(side_effect=Failure('gone'))
+        self.assertIn('Image base could not be fetched', log.output[0])
+
+
 class SignaturesTestCase(test.NoDBTestCase):
     def test_nova_has_what_is_entered(self):
         for name in vars(driver.NumaLibvirtDriver):
-            own = name in ('_may_restore', '_restoring', '_with', '_take')
-            if name.startswith('__') or own or name == '_replacing':
+            if name.startswith('__') or name in OWN:
                 continue
             self.assertTrue(hasattr(libvirt_driver.LibvirtDriver, name), name)

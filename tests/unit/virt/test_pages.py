@@ -24,6 +24,10 @@ NUMA_MAPS = (
     '7f1000000000 bind:2 anon=8 N1=2 N2=6 kernelpagesize_kB=4\n'
     '7f2000000000 default anon=1 N0=1 kernelpagesize_kB=4\n'
 )
+COMMAND = (
+    '-object\0{"id":"ram-node0","host-nodes":[3]}\0'
+    '-object\0{"id":"ram-node1","host-nodes":[2]}\0'
+)
 
 
 class PagesTestCase(test.NoDBTestCase):
@@ -39,12 +43,12 @@ class PagesTestCase(test.NoDBTestCase):
             id=7,
         )
 
-    def measure(self, maps=MAPS, numa_maps=NUMA_MAPS):
+    def measure(self, maps=MAPS, numa_maps=NUMA_MAPS, command=COMMAND):
         with mock.patch.object(
             privsep,
-            'read_memory_maps',
+            'read_guest_process',
             autospec=True,
-            return_value=(maps, numa_maps),
+            return_value=(maps, numa_maps, command),
         ) as read:
             result = pages.measure(self.instance, hint.NodeMap((3, 2)))
         read.assert_called_once_with('instance-00000007')
@@ -57,6 +61,22 @@ class PagesTestCase(test.NoDBTestCase):
                 report.CellPlacement(1, 2, {1: 2, 2: 6}),
             ],
             self.measure(),
+        )
+
+    def test_two_cells_of_one_size_that_were_swapped(self):
+        for cell in self.instance.numa_topology.cells:
+            cell.memory = 64
+        maps = MAPS.replace(
+            f'{0x7F1000000000 + 128 * MIB:x}', f'{0x7F1000000000 + 64 * MIB:x}'
+        )
+        swapped = COMMAND.replace('[3]', '[9]').replace('[2]', '[3]')
+        result = self.measure(maps, command=swapped.replace('[9]', '[2]'))
+        self.assertEqual(
+            [
+                report.CellPlacement(0, 3, {1: 2, 2: 6}),
+                report.CellPlacement(1, 2, {3: 9}),
+            ],
+            result,
         )
 
     def test_a_cell_that_is_not_found_is_told_and_left_out(self):

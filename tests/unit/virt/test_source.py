@@ -74,7 +74,7 @@ class DepartureTestCase(test.NoDBTestCase):
         self.driver.checkpoints = store.CheckpointStore(self.root)
         self.driver.user_and_group = (42, 43)
         self.driver._is_path_shared_with.return_value = False
-        self.driver.finish_revert_migration.side_effect = self.reverted
+        self.driver.bring_back.side_effect = self.reverted
         self.driver.transport = mock.create_autospec(
             transport.Transport, instance=True
         )
@@ -122,7 +122,6 @@ class DepartureTestCase(test.NoDBTestCase):
                 self.departure._context,
                 self.instance,
                 mock.sentinel.network_info,
-                None,
                 {'block_device_mapping': []},
             ),
             args,
@@ -212,7 +211,7 @@ class WayBackTestCase(DepartureTestCase):
             mock.Mock(side_effect=refusal),
         )
         self.assertIs(refusal, error)
-        self.driver.finish_revert_migration.assert_not_called()
+        self.driver.bring_back.assert_not_called()
 
     def test_a_failed_save_leaves_the_running_guest_alone(self):
         self.failing = {'save'}
@@ -237,8 +236,6 @@ class WayBackTestCase(DepartureTestCase):
         self.assertEqual(
             {'revert', 'withdraw'}, set(self.names()[len(before) :])
         )
-        # What the driver reads: only a whole checkpoint is restored.
-        self.assertIn(('revert', 'saved'), self.calls)
         self.driver.transport.withdraw.assert_called_once_with(
             self.image, DEST
         )
@@ -259,17 +256,30 @@ class WayBackTestCase(DepartureTestCase):
             Step.SAVED, self.driver.checkpoints.journal(uuids.instance).step
         )
 
-    def test_the_last_entry_cannot_be_written(self):
+    def test_a_guest_that_is_off_after_a_failed_save_is_novas(self):
+        self.failing = {'save'}
+        self.image.write_text('whole, for all we know')
+        self.guest.get_power_state.side_effect = [
+            power_state.RUNNING,
+            power_state.SHUTDOWN,
+        ]
+        self.assertRaises(exception.MigrationError, self.run_)
+        self.assertTrue(self.image.exists())
+        self.assertNotIn('revert', self.names())
+
+    @ddt.data('SAVED', 'SENT')
+    def test_an_entry_cannot_be_written(self, step):
         write = journal.Journal.write
 
         def full(entry, path):
-            if entry.step is Step.SENT:
+            if entry.step is Step[step]:
                 raise OSError(28, 'No space left on device')
             write(entry, path)
 
         with mock.patch.object(journal.Journal, 'write', new=full):
             self.assertIn('No space left', self.rolled_back())
-        self.assertIn(('revert', 'saved'), self.calls)
+        self.assertIn('revert', self.names())
+        self.assertEqual([], list(self.root.iterdir()))
         self.assertIsNone(self.state())
 
 
