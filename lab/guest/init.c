@@ -36,8 +36,9 @@
 
 enum { TICK_MS = 200, SLICES = 8, BLOCK = 4096, MAX_BUTTONS = 8 };
 
-/* What the kernel and this process need beside the pattern. */
-static const size_t LEAVE_KIB = 3 * 1024;
+/* Share of the available memory that the pattern takes; a node that is full
+ * to the brim makes the kernel give up. */
+static const size_t FILL_PERCENT = 85;
 static const uint64_t STRIDE = 0x9E3779B97F4A7C15ULL;
 static const uint64_t FNV = 0x100000001B3ULL;
 
@@ -135,8 +136,7 @@ static uint64_t word_at(size_t i)
 /* The boot id is random, so a rebooted guest cannot show the same sum. */
 static void fill_pattern(void)
 {
-    size_t available = meminfo_kib("MemAvailable");
-    size_t size = (available > LEAVE_KIB ? available - LEAVE_KIB : 1024)
+    size_t size = meminfo_kib("MemAvailable") * FILL_PERCENT / 100
                   >> 10 << 20;
 
     for (const char *c = boot_id; *c; c++)
