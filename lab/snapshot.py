@@ -23,11 +23,13 @@ NAME = "registered"
 # Relative to the checkout.
 _INPUTS = (
     "constraints.txt",
-    "lab/cloud.py",
-    "lab/control",
+    "lab/catalogue.py",
+    "lab/control/databases.py",
+    "lab/control/seed.py",
+    "lab/frame/identity.py",
+    "lab/frame/paths.py",
     "lab/guest",
     "lab/hosts",
-    "lab/requirements.txt",
 )
 # Relative to the state directory.
 _KEPT = (
