@@ -110,8 +110,9 @@ class Agent:
     def _see_checkpoints(self) -> None:
         if not self._checkpoints.is_dir():
             return
-        self._tell_file(self._checkpoints, _CREATE)
+        # First the watch: what comes after it may be told twice, not never.
         self._watch(self._checkpoints, _FILE_EVENTS)
+        self._tell_file(self._checkpoints, _CREATE)
         for path in self._checkpoints.iterdir():
             self._tell_file(path, _CREATE)
 
