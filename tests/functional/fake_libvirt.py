@@ -217,8 +217,11 @@ class Domain(fakelibvirt.Domain):
             )
             start = end + 0x1000
         command = ['qemu-system-x86_64']
-        for cell, node in nodes.items():
-            backend = {'id': f'ram-node{cell}', 'host-nodes': [int(node)]}
+        for cell_id, nodeset in nodes.items():
+            backend = {
+                'id': f'ram-node{cell_id}',
+                'host-nodes': _ids(nodeset or ''),
+            }
             command += ['-object', json.dumps(backend)]
         return (
             '\n'.join(maps) + '\n',
