@@ -68,7 +68,9 @@ def state(before: ticks.Tick, after: ticks.Tick, first: ticks.Tick) -> str:
     :param after: a tick that came after the pattern was verified anew
     :param first: first tick on the destination
     """
-    table = prettytable.PrettyTable(["", before.host, after.host])
+    table = prettytable.PrettyTable(
+        ["", f"before, on {before.host}", f"after, on {after.host}"]
+    )
     table.add_row(["boot id", before.boot_id, after.boot_id])
     table.add_row(
         ["counter", before.count, f"{first.count} ... {after.count}"]

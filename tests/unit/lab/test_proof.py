@@ -16,6 +16,7 @@ from lab.hosts import topology
 from lab.proof import agent
 from lab.proof import checkpoints
 from lab.proof import memory
+from lab.proof import report
 from lab.proof import ticks
 from lab.proof import verdict as lab_verdict
 from lab.proof import watch as lab_watch
@@ -215,3 +216,12 @@ class TopologyTest(testtools.TestCase):
             self.assertEqual(10, row[a])
             for b, value in enumerate(row):
                 self.assertEqual(value, topology.DISTANCES[b][a])
+
+
+class ReportTest(testtools.TestCase):
+    def test_a_guest_may_be_back_where_it_was(self):
+        before = ticks.parse(_TICK, "host1", 5.0)
+        first = ticks.parse(_TICK, "host1", 8.5)
+        text = report.state(before, first, first)
+        self.assertIn("silent for 3.5 s", text)
+        self.assertIn(before.boot_id, text)
