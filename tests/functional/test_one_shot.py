@@ -49,6 +49,23 @@ class OneShotTest(base.NumaMigrateTestCase):
         self.assertEqual('compute1', self.host_of(server))
         self.assert_on_nodes(server, BY_ITSELF)
 
+    def test_a_later_unshelve_goes_anywhere(self):
+        # Nova keeps the hints of a request with the server.  Were they still
+        # heeded, no host without the plugin could take it.
+        server = self.boot(cells=2)
+        self.hinted_migrate(server, [3, 2])
+        self.confirm(server)
+        self.flags(shelved_offload_time=0)
+        self._shelve_server(server, 'SHELVED_OFFLOADED')
+        self.start_stock_compute('stock1', host_info=base.four_nodes())
+        for host in self.HOSTS:
+            self.admin_api.put_service(
+                self.computes[host].service_ref.uuid, {'status': 'disabled'}
+            )
+        self._unshelve_server(server)
+        self.assertEqual(['stock1'], self.running_on(server))
+        self.assert_on_nodes(server, BY_ITSELF)
+
     def test_a_tenant_cannot_plant_a_plan(self):
         flavor = self._create_flavor(
             vcpu=4,
