@@ -94,10 +94,11 @@ class Guest:
         after = self._wait(
             lambda t: t.host == host.name and t.passes >= before.passes + 2
         )
+        silence = self._first.heard - before.heard
         self._stage.steps.note(
             f"{name} on {host.name}\n"
             f"{report.cells(self._cell_proofs())}\n"
-            f"{report.state(before, after, self._first)}"
+            f"{report.state(before, after, self._first, silence)}"
         )
         self._claim_same_state(before, self._first, after)
 
@@ -137,7 +138,7 @@ class Guest:
             lambda t: t.heard > heard and t.passes >= before.passes + 2
         )
         self._stage.steps.note(
-            f"{name} back on {host.name}\n{report.state(before, after, first)}"
+            f"{name} back on {host.name}\n{report.state(before, after, first, first.heard - heard)}"
         )
         self._claim_same_state(before, first, after)
         cells = self.server.cells()

@@ -61,12 +61,15 @@ def cells(proofs: collections.abc.Sequence[CellProof]) -> str:
     return str(table)
 
 
-def state(before: ticks.Tick, after: ticks.Tick, first: ticks.Tick) -> str:
+def state(
+    before: ticks.Tick, after: ticks.Tick, first: ticks.Tick, silence: float
+) -> str:
     """What the guest itself said before and after a move.
 
     :param before: last tick on the source
     :param after: a tick that came after the pattern was verified anew
     :param first: first tick on the destination
+    :param silence: seconds in which it said nothing anywhere
     """
     table = prettytable.PrettyTable(
         ["", f"before, on {before.host}", f"after, on {after.host}"]
@@ -80,7 +83,7 @@ def state(before: ticks.Tick, after: ticks.Tick, first: ticks.Tick) -> str:
     table.add_row(["pattern checksum", before.checksum, after.checksum])
     table.add_row(["disk, mounted", before.disk, after.disk])
     table.add_row(["records on disk", before.records, after.records])
-    return f"{table}\nconsole silent for {first.heard - before.heard:.1f} s"
+    return f"{table}\nconsole silent for {silence:.1f} s"
 
 
 def pages(area: memory.Area) -> str:

@@ -222,6 +222,6 @@ class ReportTest(testtools.TestCase):
     def test_a_guest_may_be_back_where_it_was(self):
         before = ticks.parse(_TICK, "host1", 5.0)
         first = ticks.parse(_TICK, "host1", 8.5)
-        text = report.state(before, first, first)
+        text = report.state(before, first, first, 3.5)
         self.assertIn("silent for 3.5 s", text)
         self.assertIn(before.boot_id, text)
