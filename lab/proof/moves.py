@@ -137,8 +137,10 @@ class Guest:
         after = self._wait(
             lambda t: t.heard > heard and t.passes >= before.passes + 2
         )
+        silence = first.heard - heard
         self._stage.steps.note(
-            f"{name} back on {host.name}\n{report.state(before, after, first, first.heard - heard)}"
+            f"{name} back on {host.name}\n"
+            f"{report.state(before, after, first, silence)}"
         )
         self._claim_same_state(before, first, after)
         cells = self.server.cells()
