@@ -53,7 +53,7 @@ class MixedCloudTest(base.NumaMigrateTestCase):
 
     def test_plain_moves_go_anywhere(self):
         server = self.boot(cells=2)
-        for host in ('stock1', 'stock2', 'compute2', 'compute1'):
+        for host in ('stock1', 'compute2'):
             self._migrate_server(server, host, api=self.admin_api)
             self.confirm(server)
             self.assertEqual([host], self.running_on(server))

@@ -44,10 +44,9 @@ class PlacementTest(base.NumaMigrateTestCase):
             self.hinted_migrate(server, [3, 1])
             self.assert_on_nodes(server, [3, 1])
 
-    def test_every_form_of_the_hint(self):
+    def test_the_other_forms_of_the_hint(self):
         server = self.boot(cells=2)
         for hint, nodes in (
-            ('3,2', [3, 2]),
             (['1', '3'], [1, 3]),
             ('1:0,0:2', [2, 0]),
         ):
