@@ -14,9 +14,5 @@ class CannotCheckpoint(NumaMigrateError):
     """The guest's state cannot be saved; the text names every blocker."""
 
 
-class CheckpointMissing(NumaMigrateError):
-    """The guest's state was saved, but is not where it has to be."""
-
-
 class UnsupportedGuest(NumaMigrateError):
     """The guest is of a kind that cannot be placed by a hint."""

@@ -26,7 +26,8 @@ class Transport(abc.ABC):
         others from its first byte, and must be complete when this returns.
 
         :param image: the checkpoint file on this host.
-        :param host: the destination's ``[DEFAULT] my_ip``.
+        :param host: the destination's address for such copies, its
+            ``[libvirt] migration_inbound_addr``.
         :raises Exception: when the host does not have the whole file; the
             caller takes the guest up again on this host.
         """

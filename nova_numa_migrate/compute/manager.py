@@ -88,7 +88,7 @@ class NumaComputeManager(manager.ComputeManager):
             if isinstance(error, exception.InstanceFaultRollback):
                 raise
             raise exception.InstanceFaultRollback(
-                inner_exception=error
+                inner_exception=_told(error)
             ) from error
 
     def _resize_instance(
@@ -127,6 +127,13 @@ class NumaComputeManager(manager.ComputeManager):
     def _forget_move(self, instance: Any) -> None:
         move.forget(instance.system_metadata)
         instance.save()
+
+
+def _told(error: Exception) -> Any:
+    """The error as Nova shows it: of others than its own only the name."""
+    if isinstance(error, exception.NovaException):
+        return error
+    return exception.MigrationError(reason=f'{type(error).__name__}: {error}')
 
 
 def _plan_of(context: Any, request_spec: Any) -> Plan | None:

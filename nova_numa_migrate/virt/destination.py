@@ -8,11 +8,11 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from nova import exception
 import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from oslo_log import log as logging
 
-from nova_numa_migrate.exception import CheckpointMissing
 from nova_numa_migrate.guest_xml.remap import remap
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.virt import pages
@@ -25,13 +25,13 @@ LOG = logging.getLogger(__name__)
 def require(image: Path) -> None:
     """The checkpoint must be here before anything is done with the disks.
 
-    :raises CheckpointMissing: naming the file; a guest that was saved is
-        never booted in silence.
+    :raises nova.exception.MigrationError: naming the file; a guest that was
+        saved is never booted in silence.
     """
     if not image.is_file():
-        raise CheckpointMissing(
-            f'The checkpoint {image} is not on host {CONF.host}: the guest '
-            'was saved on its source host and must go on from there'
+        raise exception.MigrationError(
+            reason=f'the checkpoint {image} is not on host {CONF.host}: the '
+            'guest was saved on its source host and must go on from there'
         )
 
 
@@ -54,21 +54,21 @@ def restore(
         ready.
     :param prepare: called after the definition, before the start.
     :returns: nova.virt.libvirt.guest.Guest.
-    :raises nova.exception.MigrationError: when libvirt refuses the
-        checkpoint, which it leaves as it was.
+    :raises nova.exception.MigrationError: when the checkpoint cannot be
+        remapped, or libvirt refuses it and leaves it as it was.
     """
     # As Nova has it: not every place that imports this has the binding.
     libvirt = libvirt_guest.libvirt
-    connection = driver._host.get_connection()
-    saved_xml = connection.saveImageGetXMLDesc(
-        str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
-    )
-    xml = remap(saved_xml, fresh_xml)
-    guest = libvirt_guest.Guest.create(xml, driver._host)
-    if prepare is not None:
-        prepare()
-    driver.cpu_api.power_up_for_instance(instance)
     with step(context, instance, 'numa_migrate_restore'):
+        connection = driver._host.get_connection()
+        saved_xml = connection.saveImageGetXMLDesc(
+            str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
+        )
+        xml = remap(saved_xml, fresh_xml)
+        guest = libvirt_guest.Guest.create(xml, driver._host)
+        if prepare is not None:
+            prepare()
+        driver.cpu_api.power_up_for_instance(instance)
         connection.restoreFlags(
             str(image),
             xml,

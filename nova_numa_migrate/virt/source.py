@@ -42,7 +42,8 @@ class Departure:
     """One guest leaving this host.
 
     :param driver: the libvirt driver.
-    :param dest: the destination's ``[DEFAULT] my_ip``.
+    :param dest: the destination's address for such copies, its
+        ``[libvirt] migration_inbound_addr``.
     """
 
     def __init__(

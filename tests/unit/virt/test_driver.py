@@ -13,6 +13,7 @@ from unittest import mock
 import ddt
 import fixtures
 from nova import context
+from nova import exception as nova_exception
 from nova import objects
 from nova import test
 from nova.compute import task_states
@@ -20,7 +21,6 @@ import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import exception
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate import privsep
@@ -346,7 +346,7 @@ class DestinationTestCase(DriverTestCase):
 
     def test_a_checkpoint_that_is_not_here_stops_it_before_the_disks(self):
         self.remember()
-        error = self.assertRaises(exception.CheckpointMissing, self.finish)
+        error = self.assertRaises(nova_exception.MigrationError, self.finish)
         self.assertIn(str(self.image), str(error))
         self.assertEqual([], self.calls)
 
