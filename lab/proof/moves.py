@@ -126,8 +126,11 @@ class Guest:
         self._run("server", "migration", "confirm", self.plan.name)
         self.server.wait("ACTIVE", _STATUS_TIMEOUT)
 
-    def revert(self) -> None:
-        """Take its move back: it goes on from where the move stopped it."""
+    def revert(self) -> float:
+        """Take its move back: it goes on from where the move stopped it.
+
+        :returns: seconds of silence on its console
+        """
         name, host = self.plan.name, self._stage.source
         before = self._before
         self._run("server", "migration", "revert", name)
@@ -149,6 +152,7 @@ class Guest:
             f"{name} has its cells of before the move: {cells}",
         )
         self._measure(host, [cell.node for cell in cells])
+        return silence
 
     def go_stock(self) -> float:
         """Move it back as Nova does without a hint: it boots again.

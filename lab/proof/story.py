@@ -49,22 +49,38 @@ def _tell(stage: moves.Stage, first: moves.Guest, second: moves.Guest) -> None:
     for guest in (first, second):
         guest.prove()
         _claim_checkpoint(stage, guest)
-    _together(lambda: _confirm_and_ask(first), second.revert)
-    hosts = (stage.source, stage.destination)
-    for guest in (first, second):
-        checkpoints.claim_gone(guest.server.uuid, hosts, stage.verdict)
-    stock = first.go_stock()
+    stock, _ = _together(
+        lambda: _settle_and_compare(stage, first),
+        lambda: _take_back(stage, second),
+    )
     stage.steps.note(
         f"downtime of {first.plan.name}: {silences[0]:.1f} s with its state "
         f"(two moves at once), {stock:.1f} s with Nova's stock cold "
-        "migration, which boots it anew"
+        "migration (beside the revert), which boots it anew"
     )
 
 
-def _confirm_and_ask(guest: moves.Guest) -> None:
+def _settle_and_compare(stage: moves.Stage, guest: moves.Guest) -> float:
+    """Confirm, ask for a missing node, and move it as stock Nova does.
+
+    :returns: seconds of silence of the stock move
+    """
     # In this order: a guest that is not confirmed cannot be moved at all.
     guest.confirm()
+    _claim_gone(stage, guest)
     guest.ask_for_missing_node(_MISSING_NODE)
+    return guest.go_stock()
+
+
+def _take_back(stage: moves.Stage, guest: moves.Guest) -> float:
+    silence = guest.revert()
+    _claim_gone(stage, guest)
+    return silence
+
+
+def _claim_gone(stage: moves.Stage, guest: moves.Guest) -> None:
+    hosts = (stage.source, stage.destination)
+    checkpoints.claim_gone(guest.server.uuid, hosts, stage.verdict)
 
 
 def _claim_checkpoint(stage: moves.Stage, guest: moves.Guest) -> None:

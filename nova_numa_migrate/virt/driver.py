@@ -19,6 +19,7 @@ from typing import Any
 from nova.compute import task_states
 import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
+from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from nova_numa_migrate import privsep
@@ -71,7 +72,9 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         if not instance.image_ref:
             return
         try:
-            self.cache_image(context, instance.image_ref)
+            # Two guests of one image must not fetch it into the same file.
+            with lockutils.lock(f'numa-migrate-{instance.image_ref}'):
+                self.cache_image(context, instance.image_ref)
         except Exception as error:
             LOG.warning(
                 'Image %(image)s could not be fetched ahead: %(error)s',
