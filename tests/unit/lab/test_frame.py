@@ -111,7 +111,9 @@ class TestDaemon(_LabTest):
         mine = self.daemon._read()
         stale = process.Record(mine.pid, mine.started - 1, mine.boot_id)
         other = process.Daemon(self.paths, 'stale')
-        with mock.patch.object(process.Daemon, '_read', return_value=stale):
+        with mock.patch.object(
+            process.Daemon, '_read', autospec=True, return_value=stale
+        ):
             self.assertFalse(other.alive())
             other.stop(grace=0.1)
         self.assertTrue(self.daemon.alive())

@@ -272,7 +272,7 @@ class WayBackTestCase(DepartureTestCase):
         write = journal.Journal.write
 
         def full(entry, path):
-            if entry.step is Step[step]:
+            if entry.step.name == step:
                 raise OSError(28, 'No space left on device')
             write(entry, path)
 
