@@ -5,6 +5,7 @@ Nova's test package chooses a concurrency backend when it is imported, by the
 environment alone; it is told what this process has chosen already.
 """
 
+import logging
 import os
 
 from nova import monkey_patch
@@ -12,3 +13,6 @@ from nova import monkey_patch
 os.environ.setdefault(
     'OS_NOVA_DISABLE_EVENTLET_PATCHING', str(not monkey_patch.is_patched())
 )
+
+# It reports the end of each thread pool, after the log fixture of the test.
+logging.getLogger('nova.thread_pool_factory').setLevel(logging.WARNING)

@@ -6,8 +6,8 @@ from unittest import mock
 
 import ddt
 from nova import objects
+from nova import test
 from nova.virt import hardware
-import testtools
 
 from nova_numa_migrate import fit
 from nova_numa_migrate import hint
@@ -29,7 +29,7 @@ def fitted(host, guest, *nodes):
 
 
 @ddt.ddt
-class FitTestCase(testtools.TestCase):
+class FitTestCase(test.NoDBTestCase):
     def setUp(self):
         super().setUp()
         self.host = topologies.host()
@@ -115,7 +115,7 @@ class FitTestCase(testtools.TestCase):
         self.assertEqual([3, 2], [c.id for c in nova.call_args.args[0].cells])
 
 
-class ExplainTestCase(testtools.TestCase):
+class ExplainTestCase(test.NoDBTestCase):
     def test_each_cell_with_its_node(self):
         host = topologies.host(
             topologies.host_cell(0),
