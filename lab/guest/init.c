@@ -34,7 +34,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { TICK_MS = 200, SLICES = 8, BLOCK = 4096, MAX_BUTTONS = 8 };
+/* Each character on the console leaves the guest, which is slow where the
+ * host is emulated: few lines, and short ones. */
+enum { TICK_MS = 500, SLICES = 4, BLOCK = 4096, MAX_BUTTONS = 8 };
 
 /* Share of the available memory that the pattern takes; a node that is full
  * to the brim makes the kernel give up. */
@@ -274,7 +276,6 @@ static void count_for_ever(void)
     unsigned long bad = 0, passes = 0;
     uint64_t sum = FNV, last_sum = 0;
     const char *disk = check_disk();
-    char uptime[40];
 
     for (unsigned long tick = 1;; tick++) {
         use_vcpu(tick);
@@ -285,11 +286,9 @@ static void count_for_ever(void)
             sum = FNV;
             disk = check_disk();
         }
-        read_line("/proc/uptime", uptime, sizeof uptime);
-        uptime[strcspn(uptime, " ")] = '\0';
         printf("TICK n=%lu passes=%lu bad=%lu sum=%016llx disk=%s "
-               "records=%lu boot_id=%s up=%s\n", tick, passes, bad,
-               (unsigned long long)last_sum, disk, records, boot_id, uptime);
+               "records=%lu boot_id=%s\n", tick, passes, bad,
+               (unsigned long long)last_sum, disk, records, boot_id);
         wait_tick();
     }
 }

@@ -25,6 +25,8 @@ _DISK_NODE = "disk"
 _KERNEL_OPTIONS = (
     "console=ttyS0 quiet loglevel=4 mitigations=off numa_balancing=disable "
     "transparent_hugepage=never nokaslr tsc=reliable random.trust_cpu=on "
+    # An emulated host has no time to wait for its guests to wake up.
+    "kvm.halt_poll_ns=0 "
     "audit=0 systemd.show_status=false panic=-1"
 )
 
