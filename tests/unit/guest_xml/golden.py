@@ -21,6 +21,11 @@ class Guest(NamedTuple):
     saved: str
     fresh: str
 
+    @property
+    def __name__(self):
+        """What ddt names a test of it by."""
+        return self.name
+
 
 def guests():
     """Every guest that there is."""
