@@ -89,13 +89,7 @@ def _report(node: Any) -> hosts.HostReport:
     topology = node.numa_topology and objects.NUMATopology.obj_from_db_obj(
         node.numa_topology
     )
-    return hosts.HostReport(
-        node.host,
-        frozenset(cell.id for cell in topology.cells)
-        if topology
-        else frozenset(),
-        (node.stats or {}).get(hosts.STATS_KEY) == hosts.STATS_VALUE,
-    )
+    return hosts.HostReport.of(node.host, topology, node.stats)
 
 
 def _blockers(context: Any, instance: Any) -> Iterator[str]:

@@ -6,9 +6,10 @@ Pure: a host is what its topology report says of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 import dataclasses
 import itertools
+from typing import Any, Self
 
 from nova_numa_migrate.exception import NodeNotFound
 from nova_numa_migrate.hint import NodeMap
@@ -32,6 +33,22 @@ class HostReport:
     host: str
     nodes: frozenset[int]
     has_plugin: bool
+
+    @classmethod
+    def of(
+        cls, host: str, topology: Any, stats: Mapping[str, str | None] | None
+    ) -> Self:
+        """What a host's topology and stats say.
+
+        :param topology: has ``cells``, each with an ``id``; or None.
+        """
+        return cls(
+            host,
+            frozenset(cell.id for cell in topology.cells)
+            if topology
+            else frozenset(),
+            (stats or {}).get(STATS_KEY) == STATS_VALUE,
+        )
 
     def refusal(self, node_map: NodeMap) -> str | None:
         """Why this host cannot be the destination, None when it can."""

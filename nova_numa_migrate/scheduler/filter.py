@@ -86,13 +86,8 @@ def _plan_of(spec_obj: Any) -> Plan | None:
 
 
 def _report(host_state: Any) -> hosts.HostReport:
-    topology = host_state.numa_topology
-    return hosts.HostReport(
-        host_state.host,
-        frozenset(cell.id for cell in topology.cells)
-        if topology
-        else frozenset(),
-        host_state.stats.get(hosts.STATS_KEY) == hosts.STATS_VALUE,
+    return hosts.HostReport.of(
+        host_state.host, host_state.numa_topology, host_state.stats
     )
 
 
