@@ -37,6 +37,8 @@ DEDICATED = {node: {3 * node, 3 * node + 1} for node in NODES}
 SHARED = {node: {3 * node + 2} for node in NODES}
 
 _DRIVER = 'nova.virt.numa_migrate'
+# Of half a second each.
+_TRIES = 1200
 
 
 def four_nodes() -> Any:
@@ -100,6 +102,7 @@ class PluginMixin(_AnyTestCase):
             ],
         )
         super().setUp()
+        self.flags(rpc_response_timeout=600, service_down_time=3600)
         self.flags(compute_driver='numa_migrate.NumaLibvirtDriver')
         self.useFixture(fake_hosts.FakeDisksFixture())
 
@@ -109,6 +112,19 @@ class PluginMixin(_AnyTestCase):
             super().start_compute(hostname, *args, **kwargs)
         host.bind(self.computes[hostname].driver)
         return hostname
+
+    # Nova's own waits give up after five seconds, which is too early where
+    # the machine has other work.
+
+    def _wait_for_server_parameter(
+        self, server, expected, max_retries=10, *args, **kwargs
+    ):
+        return super()._wait_for_server_parameter(
+            server, expected, max(max_retries, _TRIES), *args, **kwargs
+        )
+
+    def _wait_for_assert(self, check, max_retries=10, sleep=0.5):
+        super()._wait_for_assert(check, max(max_retries, _TRIES), sleep)
 
     def connection(self, host: str) -> Any:
         return self.computes[host].driver._host.get_connection()
@@ -267,16 +283,6 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
     def revert(self, server: dict[str, Any]) -> dict[str, Any]:
         reverted: dict[str, Any] = self._revert_resize(server)
         return reverted
-
-    # Nova's own waits give up after five seconds, which is too early where
-    # the machine has other work.
-
-    def _wait_for_server_parameter(
-        self, server, expected, max_retries=10, *args, **kwargs
-    ):
-        return super()._wait_for_server_parameter(
-            server, expected, max(max_retries, 120), *args, **kwargs
-        )
 
     def wait_for_failure(self, server: dict[str, Any]) -> None:
         """Until its migration has failed and it has no task left."""

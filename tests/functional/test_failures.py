@@ -8,6 +8,7 @@ the others, as it would not in a cloud.
 from __future__ import annotations
 
 import itertools
+import threading
 from unittest import mock
 
 from nova.tests.fixtures import libvirt as fakelibvirt
@@ -218,16 +219,27 @@ class Killed(BaseException):
 
 class RestartTest(FailingTestCase):
     def _kill_during(self, step):
+        """The source's service dies in that step; nothing of it still runs."""
+        manager = self.computes['compute1'].manager
+        resize_instance = manager.resize_instance
+        dead = threading.Event()
+
         def kill(*args):
             raise Killed
 
-        patch = mock.patch.object(nova_transport.NovaTransport, step, kill)
-        with patch:
+        def until_dead(*args, **kwargs):
+            try:
+                return resize_instance(*args, **kwargs)
+            finally:
+                dead.set()
+
+        with (
+            mock.patch.object(manager, 'resize_instance', until_dead),
+            mock.patch.object(nova_transport.NovaTransport, step, kill),
+        ):
             self.post_migrate(self.server, [3, 2])
-            self._wait_for_assert(
-                lambda: self.assertEqual([], self.running_on(self.server)),
-                max_retries=120,
-            )
+            self.assertTrue(dead.wait(600))
+        self.assertEqual([], self.running_on(self.server))
         self.assertEqual(
             'resize_migrating',
             self.admin_api.get_server(self.server['id'])[
