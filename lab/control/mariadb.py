@@ -12,6 +12,7 @@ import subprocess
 from lab.frame import command
 from lab.frame import errors
 from lab.frame import paths as lab_paths
+from lab.frame import patience
 from lab.frame import process
 from lab.frame import readiness
 
@@ -56,7 +57,11 @@ def dump(paths: lab_paths.Paths, target: pathlib.Path) -> None:
     argv = ["mariadb-dump", *_login(paths), "--databases", *DATABASES]
     with target.open("wb") as out:
         result = subprocess.run(
-            argv, stdout=out, stderr=subprocess.PIPE, timeout=120, check=False
+            argv,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            timeout=patience.limit(120),
+            check=False,
         )
     if result.returncode:
         raise errors.LabError(

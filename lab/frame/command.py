@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 from lab.frame import errors
+from lab.frame import patience
 
 
 def run(
@@ -19,11 +20,12 @@ def run(
 ) -> None:
     """Run a program; its output is added to the log.
 
-    :param timeout: seconds after which it is killed
+    :param timeout: seconds after which it is killed, on a quiet machine
     :param env: variables to add to the environment
     :param stdin: file descriptor to read from
     :raises LabError: it failed or took too long
     """
+    timeout = patience.limit(timeout)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         try:

@@ -9,6 +9,7 @@ import socket
 import tenacity
 
 from lab.frame import errors
+from lab.frame import patience
 from lab.frame import process
 
 
@@ -23,10 +24,12 @@ def wait(
     """Call the check until it is true.
 
     :param what: what is waited for, for the error
-    :param timeout: seconds to wait at most
+    :param timeout: seconds to wait at most, on a quiet machine
     :param daemon: the process that must not end meanwhile
     :raises LabError: the time is over, or the daemon has ended
     """
+
+    timeout = patience.limit(timeout)
 
     def attempt() -> bool:
         if daemon is not None:

@@ -27,6 +27,8 @@ _KERNEL_OPTIONS = (
     "transparent_hugepage=never nokaslr tsc=reliable random.trust_cpu=on "
     # An emulated host has no time to wait for its guests to wake up.
     "kvm.halt_poll_ns=0 "
+    # Nor to look for work that a host of an hour's life does not have.
+    "sysctl.vm.compaction_proactiveness=0 nowatchdog "
     "audit=0 systemd.show_status=false panic=-1"
 )
 

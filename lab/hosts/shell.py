@@ -9,6 +9,7 @@ import subprocess
 
 from lab.frame import errors
 from lab.frame import paths as lab_paths
+from lab.frame import patience
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Shell:
         """
         options = {
             "BatchMode": "yes",
-            "ConnectTimeout": "5",
+            "ConnectTimeout": "30",
             "ServerAliveInterval": "5",
+            "ServerAliveCountMax": "24",
             "UserKnownHostsFile": str(self.key.parent / "known_hosts"),
             "LogLevel": "ERROR",
         }
@@ -64,7 +66,7 @@ class Shell:
     ) -> subprocess.CompletedProcess[bytes] | None:
         """Run a command; None when it took too long.
 
-        :param timeout: seconds, with the time to connect
+        :param timeout: seconds on a quiet machine, with the time to connect
         :param stdin: what the command reads
         """
         try:
@@ -72,7 +74,7 @@ class Shell:
                 self.argv(command),
                 input=stdin if stdin is not None else b"",
                 capture_output=True,
-                timeout=timeout,
+                timeout=patience.limit(timeout),
                 check=False,
             )
         except subprocess.TimeoutExpired:

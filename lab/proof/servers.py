@@ -19,6 +19,7 @@ from openstack import connection
 from lab.frame import errors
 from lab.frame import identity
 from lab.frame import paths as lab_paths
+from lab.frame import patience
 from lab.frame import readiness
 
 # The first in which a server's topology can be asked for.
@@ -71,7 +72,7 @@ def openstack(*words: str, timeout: float = 300) -> Answer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
+            timeout=patience.limit(timeout),
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -167,4 +168,4 @@ def remove(
     for server in there:
         compute.delete_server(server)
     for server in there:
-        compute.wait_for_delete(server, interval=0.5, wait=120)
+        compute.wait_for_delete(server, interval=0.5, wait=patience.limit(120))

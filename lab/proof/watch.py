@@ -14,6 +14,7 @@ import threading
 import time
 
 from lab.frame import errors
+from lab.frame import patience
 from lab.hosts import machine
 from lab.proof import ticks
 
@@ -112,7 +113,7 @@ class Watch:
         timeout: float,
     ) -> None:
         with self._changed:
-            if not self._changed.wait_for(check, timeout):
+            if not self._changed.wait_for(check, patience.limit(timeout)):
                 raise errors.LabError(f"{what}: not within {timeout:.0f} s")
 
     def _start(self, host: machine.Host) -> None:
