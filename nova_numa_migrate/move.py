@@ -23,12 +23,16 @@ MOVE_KEY = 'numa_migrate'
 
 
 class State(enum.StrEnum):
-    """What became of the guest's state on the source."""
+    """What became of the guest's state."""
 
     #: The source has not decided yet.
     OPEN = 'open'
     #: Memory, registers and devices are in a checkpoint.
     SAVED = 'saved'
+    #: The guest has gone on from it at the destination.
+    RESTORED = 'restored'
+    #: The destination could not start it, and it has never run there.
+    RETURNING = 'returning'
     #: The guest was moved without its state: it was stopped, or asked so.
     NONE = 'none'
 
@@ -37,13 +41,15 @@ class State(enum.StrEnum):
 class Move:
     """One hinted migration of one instance.
 
-    ``migration`` is the uuid of Nova's migration record.
+    ``migration`` is the uuid of Nova's migration record; ``digest`` that of
+    the checkpoint, once there is one.
     """
 
     migration: str
     node_map: NodeMap
     checkpoint: CheckpointMode
     state: State = State.OPEN
+    digest: str = ''
 
     def store(self, metadata: MutableMapping[str, str]) -> None:
         """Write this move into an instance's system metadata."""
@@ -52,14 +58,19 @@ class Move:
             'nodes': str(self.node_map),
             'checkpoint': self.checkpoint,
             'state': self.state,
+            'digest': self.digest,
         }
         texts.put(
             metadata, MOVE_KEY, json.dumps(stored, separators=(',', ':'))
         )
 
     def with_state(self, state: State) -> Self:
-        """The same move, after the source has decided."""
+        """The same move, a step further."""
         return dataclasses.replace(self, state=state)
+
+    def saved(self, digest: str) -> Self:
+        """The same move, with the checkpoint of that digest."""
+        return dataclasses.replace(self, state=State.SAVED, digest=digest)
 
     @classmethod
     def of(
@@ -81,6 +92,7 @@ class Move:
             NodeMap.parse(stored['nodes']),
             CheckpointMode.parse(stored['checkpoint']),
             State(stored['state']),
+            stored['digest'],
         )
 
 

@@ -35,11 +35,13 @@ class Journal:
 
     ``revertible`` tells whether the disks that the checkpoint was taken with
     stay as they are until the revert: only then may it be restored there.
+    ``digest`` is that of the checkpoint, from ``sent`` on.
     """
 
     migration: str
     step: Step
     revertible: bool = False
+    digest: str = ''
 
     def write(self, path: Path) -> None:
         """Replace the journal, durably and never half.
@@ -70,8 +72,9 @@ class Journal:
                 'migration': str(migration),
                 'step': str(step),
                 'revertible': bool(revertible),
+                'digest': str(digest),
             }:
-                return cls(migration, Step(step), revertible)
+                return cls(migration, Step(step), revertible, digest)
         raise ValueError(f'{path} is not the journal of a checkpoint')
 
 

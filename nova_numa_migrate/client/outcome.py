@@ -21,6 +21,8 @@ EVENT_POLLS = 10
 
 _DETAILS_MICROVERSION = '2.84'
 _LAST_EVENT = 'compute_finish_resize'
+# The destination could not start the guest, which went on at its source.
+_RETURN_EVENT = 'numa_migrate_return'
 
 
 def wait(
@@ -83,10 +85,9 @@ def _events(compute: Any, sent: request.SentRequest) -> list[Any]:
 
 
 def _moved(events: list[Any]) -> bool:
-    return any(
-        event.event == _LAST_EVENT and event.result == 'Success'
-        for event in events
-    )
+    ended = {event.event for event in events if event.result == 'Success'}
+    began = {event.event for event in events}
+    return _LAST_EVENT in ended and _RETURN_EVENT not in began
 
 
 def _reasons(events: list[Any]) -> str:

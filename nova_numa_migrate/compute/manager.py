@@ -14,9 +14,11 @@ from typing import Any
 from nova import exception
 from nova.compute import manager
 from oslo_log import log as logging
+from oslo_utils import excutils
 
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import tracker
+from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.plan import Plan
 
@@ -118,6 +120,36 @@ class NumaComputeManager(manager.ComputeManager):
             if instance.host == self.host:
                 self._forget_move(instance)
             raise
+
+    def _finish_resize(
+        self,
+        context: Any,
+        instance: Any,
+        migration: Any,
+        disk_info: Any,
+        image_meta: Any,
+        bdms: Any,
+        request_spec: Any,
+    ) -> Any:
+        """On the destination: start the guest, or send it home."""
+        try:
+            return super()._finish_resize(
+                context,
+                instance,
+                migration,
+                disk_info,
+                image_meta,
+                bdms,
+                request_spec,
+            )
+        except Exception:
+            with excutils.save_and_reraise_exception(logger=LOG) as failure:
+                if way_home.leads_home(self.driver, instance, migration):
+                    way_home.go_home(
+                        self, context, instance, migration, request_spec
+                    )
+                    failure.reraise = False
+        return instance.get_network_info()
 
     def _delete_stashed_flavor_info(self, instance: Any) -> None:
         """At the end of a confirm and of a revert; it saves the instance."""

@@ -13,6 +13,7 @@ import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from oslo_log import log as logging
 
+from nova_numa_migrate.checkpoint import digest as digests
 from nova_numa_migrate.guest_xml.remap import remap
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.virt import pages
@@ -39,7 +40,9 @@ def restore(
     driver: Any,
     context: Any,
     instance: Any,
+    event: str,
     image: Path,
+    digest: str,
     fresh_xml: str,
     pause: bool,
     prepare: Callable[[], None] | None,
@@ -49,17 +52,22 @@ def restore(
     The remapped XML is what is defined as well: what Nova plugs in or out
     later finds the same addresses in the live and in the stored definition.
 
+    :param event: the name of this step.
+    :param digest: of the checkpoint when it was sent; empty where the file
+        has not been sent.
     :param fresh_xml: Nova's XML for the guest on this host.
     :param pause: leave the guest paused; Nova resumes it when its ports are
         ready.
     :param prepare: called after the definition, before the start.
     :returns: nova.virt.libvirt.guest.Guest.
-    :raises nova.exception.MigrationError: when the checkpoint cannot be
-        remapped, or libvirt refuses it and leaves it as it was.
+    :raises nova.exception.MigrationError: when the checkpoint is damaged or
+        cannot be remapped, or libvirt refuses it and leaves it as it was.
     """
     # As Nova has it: not every place that imports this has the binding.
     libvirt = libvirt_guest.libvirt
-    with step(context, instance, 'numa_migrate_restore'):
+    with step(context, instance, event):
+        if digest:
+            digests.require(image, digest)
         connection = driver._host.get_connection()
         saved_xml = connection.saveImageGetXMLDesc(
             str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE

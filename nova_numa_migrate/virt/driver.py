@@ -16,6 +16,8 @@ from pathlib import Path
 import threading
 from typing import Any
 
+from nova import exception
+from nova.compute import power_state
 from nova.compute import task_states
 import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
@@ -165,9 +167,14 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         image = self.checkpoints.image(instance.uuid)
         destination.require(image)
         self.checkpoints.record(
-            instance.uuid, Journal(move.migration, Step.RESTORING)
+            instance.uuid,
+            Journal(move.migration, Step.RESTORING, digest=move.digest),
         )
-        self._restoring(context, instance, image, finish)
+        self._restoring(
+            'restore', context, instance, image, move.digest, finish
+        )
+        move = move.with_state(State.RESTORED)
+        move.store(instance.system_metadata)
         self.checkpoints.discard(instance.uuid)
         destination.verify(context, instance, move)
 
@@ -182,8 +189,9 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             *args,
             **kwargs,
         )
-        if self._may_restore(instance):
-            self._bring_back(context, instance, finish)
+        journal = self._journal_to_restore(instance)
+        if journal is not None:
+            self._bring_back(context, instance, journal.digest, finish)
         else:
             finish()
         self.checkpoints.discard(instance.uuid)
@@ -208,14 +216,20 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             None,
             block_device_info,
         )
-        self._bring_back(context, instance, finish)
+        self._bring_back(context, instance, '', finish)
 
     def _bring_back(
-        self, context: Any, instance: Any, finish: Callable[[], Any]
+        self,
+        context: Any,
+        instance: Any,
+        digest: str,
+        finish: Callable[[], Any],
     ) -> None:
         image = self.checkpoints.image(instance.uuid)
         with destination.one_flavor(instance):
-            self._restoring(context, instance, image, finish)
+            self._restoring(
+                'bring_back', context, instance, image, digest, finish
+            )
 
     def _create_guest(
         self,
@@ -239,30 +253,56 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         self.checkpoints.discard(instance.uuid)
         return super().delete_instance_files(instance)
 
-    def _may_restore(self, instance: Any) -> bool:
-        """Whether this host's checkpoint is what the guest goes on from.
+    def is_gone(self, instance: Any) -> bool:
+        """Whether the guest does not run here, for certain.
+
+        :raises nova.exception.NovaException: when libvirt does not say.
+        """
+        try:
+            state = self.get_info(instance).state
+        except exception.InstanceNotFound:
+            return True
+        return state in (power_state.SHUTDOWN, power_state.CRASHED)
+
+    def _journal_to_restore(self, instance: Any) -> Journal | None:
+        """That of this host's checkpoint, if the guest goes on from it.
 
         On a revert only where the disks are those of the checkpoint; on the
         way back from a move that failed, whenever the checkpoint is whole.
         """
         journal = self.checkpoints.journal(instance.uuid)
         if journal is None or journal.step is Step.SAVING:
-            return False
-        if Move.of(instance.system_metadata, journal.migration) is None:
-            return False
-        if instance.task_state == task_states.RESIZE_REVERTING:
-            return journal.revertible
-        return True
+            return None
+        move = Move.of(instance.system_metadata, journal.migration)
+        if move is None:
+            return None
+        has_run_elsewhere = (
+            instance.task_state == task_states.RESIZE_REVERTING
+            and move.state is not State.RETURNING
+        )
+        if has_run_elsewhere and not journal.revertible:
+            return None
+        return journal
 
     def _restoring(
         self,
+        name: str,
         context: Any,
         instance: Any,
         image: Path,
+        digest: str,
         finish: Callable[[], Any],
     ) -> None:
         restore = functools.partial(
-            destination.restore, self, context, instance, image
+            destination.restore,
+            self,
+            context,
+            instance,
+            # An action's events of one name are one to Nova: the way back
+            # must not make the restore that failed a success.
+            f'numa_migrate_{name}',
+            image,
+            digest,
         )
         self._with('create_guest', instance, restore, finish)
 

@@ -10,6 +10,7 @@ of either finds the disks where they were.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent import futures
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
 from nova_numa_migrate import privsep
+from nova_numa_migrate.checkpoint import digest
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.guest_xml.blockers import blockers
@@ -63,6 +65,7 @@ class Departure:
         self._block_device_info = block_device_info
         self._saved = False
         self._revertible = False
+        self._digest = ''
 
     def run(
         self,
@@ -97,7 +100,7 @@ class Departure:
             raise exception.InstanceFaultRollback(
                 inner_exception=error
             ) from error
-        move.with_state(State.SAVED).store(self._instance.system_metadata)
+        move.saved(self._digest).store(self._instance.system_metadata)
         return disk_info
 
     def save_and_send(self, move: Move) -> None:
@@ -117,7 +120,14 @@ class Departure:
             self._record(move, Step.SAVED)
             privsep.take_over(str(image), *self._driver.user_and_group)
         with self._step('numa_migrate_transfer'):
+            self._send(image)
+
+    def _send(self, image: Path) -> None:
+        """Send the file, and read it for its digest at the same time."""
+        with futures.ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(digest.of_file, image)
             self._driver.transport.send(image, self._dest)
+            self._digest = reading.result()
 
     def _saves_state(self, move: Move) -> bool:
         """Whether the guest goes with its state.
@@ -209,7 +219,7 @@ class Departure:
     def _record(self, move: Move, step: Step) -> None:
         self._driver.checkpoints.record(
             self._instance.uuid,
-            Journal(move.migration, step, self._revertible),
+            Journal(move.migration, step, self._revertible, self._digest),
         )
 
     def _step(self, name: str) -> AbstractContextManager[None]:

@@ -291,18 +291,15 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
         )
         self.assertEqual('error', self._migration_status(server))
 
-    def _migration_status(self, server: dict[str, Any]) -> str:
-        newest: dict[str, Any] = max(
-            (
-                migration
-                for migration in self.admin_api.api_get('/os-migrations').body[
-                    'migrations'
-                ]
-                if migration['instance_uuid'] == server['id']
-            ),
+    def _migration_status(self, server: dict[str, Any]) -> str | None:
+        found = self.admin_api.api_get('/os-migrations').body['migrations']
+        newest = max(
+            (one for one in found if one['instance_uuid'] == server['id']),
             key=lambda migration: migration['id'],
+            default={'status': None},
         )
-        return str(newest['status'])
+        status: str | None = newest['status']
+        return status
 
     # -- where it is
 

@@ -8,6 +8,7 @@ the others, as it would not in a cloud.
 from __future__ import annotations
 
 import itertools
+import pathlib
 import threading
 from unittest import mock
 
@@ -174,42 +175,99 @@ class AfterTheSaveTest(FailingTestCase):
             self.hinted_migrate(self.server, [3, 2])
         self.assert_on_nodes(self.server, [3, 2])
 
+    # A guest that cannot start at the destination goes home.
+
     def test_the_restore_fails(self):
-        with mock.patch.object(
-            fake_libvirt.Connection, 'restoreFlags', libvirt_error
-        ):
-            self.post_migrate(self.server, [3, 2])
-            self.wait_for(self.server, 'ERROR')
+        with self._restore_fails_on('compute2'):
+            self._assert_comes_home()
         details = self.failed_events()['numa_migrate_restore']
         self.assertIn('compute2: internal error: the disk', details)
-        # Not booted in silence, and nothing of its state is lost.
-        self.assertEqual([], self.running_on(self.server))
-        image = f'{self.server["id"]}.save'
-        for files in self.checkpoint_files().values():
-            self.assertIn(image, files)
 
-    def test_a_hard_reboot_does_not_restore_by_accident(self):
-        memory = self.guest(self.server).memory
-        with mock.patch.object(
-            fake_libvirt.Connection, 'restoreFlags', libvirt_error
-        ):
-            self.post_migrate(self.server, [3, 2])
-            self.wait_for(self.server, 'ERROR')
-        self._reboot_server(self.server, hard=True, api=self.admin_api)
-        self.assertEqual(['compute2'], self.running_on(self.server))
-        self.assertNotEqual(
-            memory.boot_id, self.guest(self.server).memory.boot_id
-        )
+    def test_a_byte_is_changed_on_its_way(self):
+        with self._copy_damaged_by(lambda data: data[:-1] + b'?'):
+            self._assert_comes_home()
+        self._assert_damage_is_told()
+
+    def test_the_end_is_lost_on_its_way(self):
+        with self._copy_damaged_by(lambda data: data[:-1]):
+            self._assert_comes_home()
+        self._assert_damage_is_told()
 
     def test_the_checkpoint_is_gone_at_the_destination(self):
         send = 'nova_numa_migrate.virt.nova_transport.NovaTransport.send'
         self.stub_out(send, lambda *args: None)
-        self.post_migrate(self.server, [3, 2])
-        self.wait_for(self.server, 'ERROR')
-        # Never booted in its place: the source still has the state.
-        self.assertEqual([], self.running_on(self.server))
+        self._assert_comes_home()
+
+    def _assert_comes_home(self):
+        with self.assert_goes_on(self.server):
+            self.post_migrate(self.server, [3, 2])
+            self._wait_for_assert(
+                lambda: self.assertEqual(
+                    'reverted', self._migration_status(self.server)
+                )
+            )
+            self._wait_for_server_parameter(
+                self.server,
+                {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
+            )
         self.assertIn(
-            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+            'numa_migrate_return',
+            [event['event'] for event in self.actions_of(self.server)],
+        )
+        self.assert_as_before()
+
+    def _assert_damage_is_told(self):
+        details = self.failed_events()['numa_migrate_restore']
+        self.assertIn('is damaged or incomplete', details)
+
+    def _restore_fails_on(self, *hosts):
+        restore = fake_libvirt.Connection.restoreFlags
+
+        def fail(self, *args):
+            if fake_hosts.here().name in hosts:
+                libvirt_error()
+            restore(self, *args)
+
+        return mock.patch.object(fake_libvirt.Connection, 'restoreFlags', fail)
+
+    def _copy_damaged_by(self, damage):
+        copy_file = fake_hosts.RemoteDirectories.copy_file
+
+        def copy(self, src, dst, **kwargs):
+            copy_file(self, src, dst, **kwargs)
+            if dst.endswith('.save'):
+                found = pathlib.Path(self._local(dst))
+                found.write_bytes(damage(found.read_bytes()))
+
+        return mock.patch.object(
+            fake_hosts.RemoteDirectories, 'copy_file', copy
+        )
+
+    def test_it_runs_already_when_the_move_fails(self):
+        verify = 'nova_numa_migrate.virt.destination.verify'
+        bug = ValueError('a bug')
+        with mock.patch(verify, autospec=True, side_effect=bug):
+            with self.assert_goes_on(self.server):
+                self.post_migrate(self.server, [3, 2])
+                self.wait_for(self.server, 'ERROR')
+        self.assertEqual(['compute2'], self.running_on(self.server))
+
+    def test_it_cannot_start_at_home_either(self):
+        memory = self.guest(self.server).memory
+        with self._restore_fails_on('compute1', 'compute2'):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for(self.server, 'ERROR')
+        # Not booted in silence, and nothing of its state is lost.
+        self.assertEqual('compute1', self.host_of(self.server))
+        self.assertEqual([], self.running_on(self.server))
+        image = f'{self.server["id"]}.save'
+        self.assertIn(image, self.checkpoint_files()['compute1'])
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        # A hard reboot does not restore by accident.
+        self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assertEqual(['compute1'], self.running_on(self.server))
+        self.assertNotEqual(
+            memory.boot_id, self.guest(self.server).memory.boot_id
         )
 
 

@@ -20,6 +20,7 @@ moves = st.builds(
     ).map(lambda nodes: hint.NodeMap(tuple(nodes))),
     st.sampled_from(hint.CheckpointMode),
     st.sampled_from(move.State),
+    st.sampled_from(('', 'blake2b-64m:' + 64 * '0')),
 )
 
 
@@ -54,6 +55,12 @@ class MoveTestCase(testtools.TestCase):
             saved,
         )
         self.assertIs(move.State.OPEN, MOVE.state)
+
+    def test_saved_says_which_checkpoint(self):
+        saved = MOVE.saved('digest')
+        self.assertEqual(
+            (move.State.SAVED, 'digest'), (saved.state, saved.digest)
+        )
 
     def test_the_later_one_counts(self):
         MOVE.store(self.metadata)

@@ -31,7 +31,7 @@ class JournalTestCase(testtools.TestCase):
     @ddt.data(*journal.Step)
     def test_what_is_written_reads_back(self, step):
         for revertible in (True, False):
-            written = journal.Journal('m1', step, revertible)
+            written = journal.Journal('m1', step, revertible, 'digest')
             written.write(self.path)
             self.assertEqual(written, journal.Journal.read(self.path))
 

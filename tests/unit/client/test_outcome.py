@@ -91,6 +91,17 @@ class WaitTestCase(testtools.TestCase):
             self.failure(MOVING, ACTIVE, events=[events]),
         )
 
+    def test_a_guest_that_went_home_has_not_moved(self):
+        events = [
+            event('compute_finish_resize', 'Success', minute=4),
+            event('numa_migrate_return', 'Success', minute=3),
+            event('numa_migrate_restore', 'Error', 'no room', 'h2', 2),
+        ]
+        self.assertEqual(
+            'server abc did not move and is ACTIVE: h2: no room',
+            self.failure(MOVING, ACTIVE, events=[events]),
+        )
+
     def test_a_stopped_server_that_did_not_move_ends_the_wait(self):
         events = [event('cold_migrate', 'Error', 'no host')]
         self.assertIn(

@@ -16,6 +16,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
+from nova_numa_migrate.checkpoint import digest as digests
 from nova_numa_migrate.guest_xml import remap
 from nova_numa_migrate.placement import report
 from nova_numa_migrate.virt import destination
@@ -91,12 +92,14 @@ class RestoreTestCase(DestinationTestCase):
         )
         self.xml = remap.remap(self.guest.saved, self.guest.fresh)
 
-    def restore(self, pause=False):
+    def restore(self, pause=False, digest=''):
         return destination.restore(
             self.driver,
             self.context,
             self.instance,
+            'numa_migrate_restore',
             pathlib.Path('/c/u.save'),
+            digest,
             self.guest.fresh,
             pause,
             self.calls.prepare,
@@ -115,6 +118,17 @@ class RestoreTestCase(DestinationTestCase):
             self.calls.mock_calls,
         )
         self.assertIs(self.calls.create.return_value, result)
+
+    def test_a_damaged_checkpoint_stops_it_before_anything(self):
+        require = self.patch(
+            digests, 'require', side_effect=digests.Damaged('it is damaged')
+        )
+        error = self.assertRaises(
+            exception.MigrationError, lambda: self.restore(digest='expected')
+        )
+        self.assertIn('it is damaged', str(error))
+        require.assert_called_once_with(pathlib.Path('/c/u.save'), 'expected')
+        self.assertEqual([], self.calls.mock_calls)
 
     def test_paused_where_nova_waits_for_the_ports(self):
         self.restore(pause=True)

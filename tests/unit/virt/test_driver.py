@@ -16,8 +16,10 @@ from nova import context
 from nova import exception as nova_exception
 from nova import objects
 from nova import test
+from nova.compute import power_state
 from nova.compute import task_states
 import nova.conf
+from nova.virt import hardware
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -101,6 +103,7 @@ class DriverTestCase(test.NoDBTestCase):
             hint.NodeMap((3, 2)),
             hint.CheckpointMode.REQUIRED,
             state,
+            'digest',
         )
         a_move.store(self.instance.system_metadata)
         return a_move
@@ -320,14 +323,25 @@ class DestinationTestCase(DriverTestCase):
             ['finish_migration', 'restore', 'verify'], self.names()
         )
         self.assertEqual(
-            journal.Journal(uuids.migration, Step.RESTORING),
+            journal.Journal(uuids.migration, Step.RESTORING, digest='digest'),
             self.calls[1][1],
         )
         # The copy is gone when nobody needs it any more.
         self.assertEqual([], self.calls[2][1])
         self.verified.assert_called_once_with(
-            self.context, self.instance, a_move
+            self.context,
+            self.instance,
+            a_move.with_state(move.State.RESTORED),
         )
+
+    def test_from_here_on_the_guest_has_run_here(self):
+        self.remember()
+        self.checkpoint()
+        self.expect_restore()
+        self.verified.side_effect = Failure
+        self.assertRaises(Failure, self.finish)
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.RESTORED, stored.state)
 
     def test_what_the_restore_is_given(self):
         self.remember()
@@ -338,7 +352,9 @@ class DestinationTestCase(DriverTestCase):
             self.driver,
             self.context,
             self.instance,
+            'numa_migrate_restore',
             self.image,
+            'digest',
             '<fresh/>',
             False,
             None,
@@ -419,6 +435,13 @@ class WayBackTestCase(DriverTestCase):
         self.revert()
         self.assert_booted()
 
+    def test_a_guest_that_never_ran_elsewhere_wherever_the_disks_are(self):
+        self.remember(move.State.RETURNING)
+        self.checkpoint(Step.SENT, revertible=False, digest='digest')
+        self.revert()
+        self.assert_restored()
+        self.assertEqual('digest', self.restore.call_args.args[5])
+
     @ddt.data(Step.SAVED, Step.SENT)
     def test_a_failed_move_wherever_the_disks_are(self, step):
         self.remember()
@@ -484,12 +507,38 @@ OWN = (
     'warm_up',
     'bring_back',
     '_bring_back',
-    '_may_restore',
+    '_journal_to_restore',
+    'is_gone',
     '_restoring',
     '_replacing',
     '_with',
     '_take',
 )
+
+
+@ddt.ddt
+class IsGoneTestCase(DriverTestCase):
+    @ddt.data(
+        (power_state.RUNNING, False),
+        (power_state.PAUSED, False),
+        (power_state.SUSPENDED, False),
+        (power_state.NOSTATE, False),
+        (power_state.SHUTDOWN, True),
+        (power_state.CRASHED, True),
+    )
+    @ddt.unpack
+    def test_by_what_libvirt_says(self, state, gone):
+        get_info = self.patch(libvirt_driver.LibvirtDriver, 'get_info')
+        get_info.return_value = hardware.InstanceInfo(state)
+        self.assertIs(gone, self.driver.is_gone(self.instance))
+
+    def test_there_is_no_such_guest(self):
+        self.patch(
+            libvirt_driver.LibvirtDriver,
+            'get_info',
+            side_effect=nova_exception.InstanceNotFound(instance_id='u'),
+        )
+        self.assertIs(True, self.driver.is_gone(self.instance))
 
 
 class WarmUpTestCase(DriverTestCase):

@@ -26,6 +26,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate import privsep
+from nova_numa_migrate.checkpoint import digest
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.checkpoint import transport
@@ -178,10 +179,14 @@ class OrderTestCase(DepartureTestCase):
             self.calls,
         )
         self.assertEqual(
-            journal.Journal(uuids.migration, Step.SENT, revertible=True),
+            journal.Journal(
+                uuids.migration, Step.SENT, True, digest.of_file(self.image)
+            ),
             self.driver.checkpoints.journal(uuids.instance),
         )
-        self.assertIs(move.State.SAVED, self.state())
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertEqual(self.a_move().saved(stored.digest), stored)
+        self.assertEqual(digest.of_file(self.image), stored.digest)
         self.driver.transport.send.assert_called_once_with(self.image, DEST)
         privsep.take_over.assert_called_once_with(str(self.image), 42, 43)
 
