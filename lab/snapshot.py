@@ -30,7 +30,6 @@ _INPUTS = (
     "lab/frame/paths.py",
     "lab/guest",
     "lab/hosts",
-    "lab/trial.py",
 )
 # Relative to the state directory.
 _KEPT = (

@@ -13,7 +13,6 @@ from lab import cloud
 from lab import down
 from lab import guest
 from lab import snapshot
-from lab import trial
 from lab.control import config
 from lab.control import databases
 from lab.control import plane
@@ -113,9 +112,6 @@ class Up:
             **self._finish("started", _now()),
             "cell": self._step(
                 "hosts mapped to Nova's cell", self._map_hosts, ("services",)
-            ),
-            **self._each_host(
-                "has run a guest", trial.run, ("cell", "images", "flavors")
             ),
         }
 

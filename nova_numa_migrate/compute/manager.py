@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova import context as nova_context
 from nova import exception
 from nova.compute import manager
 from oslo_log import log as logging
 from oslo_utils import excutils
 
 from nova_numa_migrate import move
+from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import tracker
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.hint import InvalidHint
@@ -33,6 +35,11 @@ class NumaComputeManager(manager.ComputeManager):
         self.rt = tracker.NumaResourceTracker(
             self.host, self.driver, reportclient=self.reportclient
         )
+
+    def pre_start_hook(self, *args: Any) -> None:
+        """Before the first message: end what a dead service left."""
+        super().pre_start_hook(*args)
+        recovery.recover(self, nova_context.get_admin_context())
 
     def _prep_resize(
         self,
@@ -149,6 +156,8 @@ class NumaComputeManager(manager.ComputeManager):
                         self, context, instance, migration, request_spec
                     )
                     failure.reraise = False
+        finally:
+            self.rt.arrived(instance.uuid)
         return instance.get_network_info()
 
     def _delete_stashed_flavor_info(self, instance: Any) -> None:

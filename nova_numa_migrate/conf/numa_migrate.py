@@ -46,6 +46,22 @@ be local to the host and the same path on every compute host.
 Used by nova-numa-compute.
 """,
     ),
+    cfg.IntOpt(
+        'free_memory_margin_mb',
+        default=128,
+        min=0,
+        help="""
+Memory, in MiB, that must stay free on each node that a guest moves to.
+
+The destination looks at the free memory of the named nodes right before it
+claims them, beside what Nova has booked: a guest's memory is bound strictly to
+its nodes, and the kernel ends processes on a node that is short, other guests
+among them. A node with less than the guest's memory and this margin refuses
+the migration; the next host is tried. Pools of huge pages need no margin.
+
+Used by nova-numa-compute.
+""",
+    ),
     cfg.StrOpt(
         'transport',
         default='nova',

@@ -28,6 +28,7 @@ from nova.virt import hardware
 from nova_numa_migrate import privsep
 from nova_numa_migrate import seams
 from nova_numa_migrate.api import policy
+from tests import fake_nodes
 from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
 from tests.functional import paste
@@ -80,6 +81,7 @@ class PluginMixin(_AnyTestCase):
     def setUp(self) -> None:
         self.hosts = self.useFixture(fake_hosts.FakeHostsFixture())
         self.useFixture(fake_libvirt.FakeLibvirtFixture())
+        self.nodes = self.useFixture(fake_nodes.FakeNodesFixture())
         self.useFixture(SeamsFixture())
         self.useFixture(
             fixtures.MockPatchObject(privsep.context, 'client_mode', False)

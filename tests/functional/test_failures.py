@@ -113,6 +113,17 @@ class BeforeTheSaveTest(FailingTestCase):
         details = self.failed_events()['compute_prep_resize']
         self.assertIn('somebody was faster', details)
 
+    def test_the_destination_s_node_is_short_of_memory(self):
+        # Something that Nova knows nothing of has taken it.
+        self.nodes.set(2, 512 + 127)
+        with self.assert_goes_on(self.server):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure(self.server)
+        self.assert_as_before()
+        details = self.failed_events()['compute_prep_resize']
+        self.assertIn('node 2 has 639 MiB free now', details)
+        self.assertIn('the guest needs 512 MiB', details)
+
     def test_the_destination_breaks_during_the_claim(self):
         with (
             self.assert_goes_on(self.server),
@@ -275,39 +286,63 @@ class Killed(BaseException):
     """What no handler of Nova's or of ours may catch: the service is gone."""
 
 
-class RestartTest(FailingTestCase):
-    def _kill_during(self, step):
-        """The source's service dies in that step; nothing of it still runs."""
-        manager = self.computes['compute1'].manager
-        resize_instance = manager.resize_instance
-        dead = threading.Event()
+def killed(*args):
+    raise Killed
 
-        def kill(*args):
-            raise Killed
+
+class RestartTest(FailingTestCase):
+    def _kill(self, host, method, where, name, replacement):
+        """The service dies in a step; nothing of it still runs then."""
+        manager = self.computes[host].manager
+        whole = getattr(manager, method)
+        dead = threading.Event()
 
         def until_dead(*args, **kwargs):
             try:
-                return resize_instance(*args, **kwargs)
+                return whole(*args, **kwargs)
             finally:
                 dead.set()
 
         with (
-            mock.patch.object(manager, 'resize_instance', until_dead),
-            mock.patch.object(nova_transport.NovaTransport, step, kill),
+            mock.patch.object(manager, method, until_dead),
+            mock.patch.object(where, name, replacement),
         ):
             self.post_migrate(self.server, [3, 2])
             self.assertTrue(dead.wait(600))
-        self.assertEqual([], self.running_on(self.server))
-        self.assertEqual(
-            'resize_migrating',
-            self.admin_api.get_server(self.server['id'])[
-                'OS-EXT-STS:task_state'
-            ],
+
+    def _task(self):
+        server = self.admin_api.get_server(self.server['id'])
+        return server['OS-EXT-STS:task_state']
+
+    def _restore_then_kill(self, does_restore):
+        restore = fake_libvirt.Connection.restoreFlags
+
+        def restore_or_not(*args):
+            if does_restore:
+                restore(*args)
+            raise Killed
+
+        self._kill(
+            'compute2',
+            'finish_resize',
+            fake_libvirt.Connection,
+            'restoreFlags',
+            restore_or_not,
         )
+        self.assertEqual('resize_finish', self._task())
+        self.restart_compute_service('compute2')
 
     def test_the_source_s_service_dies_after_the_save(self):
         with self.assert_goes_on(self.server):
-            self._kill_during('send')
+            self._kill(
+                'compute1',
+                'resize_instance',
+                nova_transport.NovaTransport,
+                'send',
+                killed,
+            )
+            self.assertEqual([], self.running_on(self.server))
+            self.assertEqual('resize_migrating', self._task())
             self.restart_compute_service('compute1')
         # Nova leaves its allocations with the destination after a crash.
         self.assert_guest_on_nodes(self.server, [0, 1])
@@ -317,6 +352,25 @@ class RestartTest(FailingTestCase):
         self.assertEqual(
             [], list(itertools.chain(*self.checkpoint_files().values()))
         )
+
+    def test_the_destination_s_service_dies_before_the_restore(self):
+        with self.assert_goes_on(self.server):
+            self._restore_then_kill(does_restore=False)
+            self.wait_for(self.server, 'ACTIVE')
+            self._wait_for_server_parameter(
+                self.server, {'OS-EXT-STS:task_state': None}
+            )
+        self.assert_as_before()
+
+    def test_the_destination_s_service_dies_after_the_restore(self):
+        with self.assert_goes_on(self.server):
+            self._restore_then_kill(does_restore=True)
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self.assert_on_nodes(self.server, [3, 2])
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        with self.assert_goes_on(self.server):
+            self.confirm(self.server)
+        self.assert_audited({'compute1': set(), 'compute2': {2, 3}})
 
 
 class RescheduleTest(FailingTestCase):

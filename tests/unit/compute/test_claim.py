@@ -9,6 +9,7 @@ from nova import exception
 from nova import objects
 from nova import test
 from nova.compute import claims
+import nova.conf
 from nova.pci import manager as pci_manager
 from nova.virt import driver as virt_driver
 from oslo_utils.fixture import uuidsentinel as uuids
@@ -16,6 +17,8 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate.compute import claim
 from nova_numa_migrate.compute import tracker
+from nova_numa_migrate.conf import numa_migrate
+from tests import fake_nodes
 from tests.unit import topologies
 
 EXTRA_SPECS = {'hw:cpu_policy': 'dedicated', 'hw:cpu_thread_policy': 'prefer'}
@@ -25,6 +28,8 @@ EXTRA_SPECS = {'hw:cpu_policy': 'dedicated', 'hw:cpu_thread_policy': 'prefer'}
 class ClaimTestCase(test.NoDBTestCase):
     def setUp(self):
         super().setUp()
+        numa_migrate.register_opts(nova.conf.CONF)
+        self.kernel = self.useFixture(fake_nodes.FakeNodesFixture())
         self.context = context.RequestContext('user', 'project')
         self.tracker = tracker.NumaResourceTracker(
             'compute2',
@@ -108,6 +113,47 @@ class ClaimTestCase(test.NoDBTestCase):
                 exception.ComputeResourcesUnavailable, self.claim, 1
             )
         self.assertIn('the host has no node 7', str(error))
+
+    def test_memory_that_the_kernel_does_not_have(self):
+        # 1024 MiB a cell, and 128 MiB that must stay free.
+        self.kernel.set(2, 1151)
+        with self.tracker.claiming(uuids.instance, hint.NodeMap((3, 2))):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim
+            )
+            self.assertIn('Host compute2 is short of memory', str(error))
+            self.assertIn('node 2 has 1151 MiB free now', str(error))
+            self.kernel.set(2, 1152)
+            self.claim()
+
+    def test_memory_that_another_move_is_about_to_take(self):
+        self.kernel.set(2, 2 * 1024)
+        nodes = hint.NodeMap((3, 2))
+        with self.tracker.claiming(uuids.instance, nodes):
+            self.claim()
+        self.tracker.tracked_migrations[uuids.instance] = None
+        self.instance = objects.Instance(
+            uuid=uuids.other, image_ref=uuids.image
+        )
+        with self.tracker.claiming(uuids.other, nodes):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim
+            )
+            self.assertIn('1024 MiB of them promised', str(error))
+            self.tracker.arrived(uuids.instance)
+            self.claim()
+
+    def test_memory_of_a_move_that_was_given_up_is_free_again(self):
+        self.kernel.set(2, 2 * 1024)
+        nodes = hint.NodeMap((3, 2))
+        with self.tracker.claiming(uuids.instance, nodes):
+            self.claim()
+        # The audit has dropped its migration.
+        self.instance = objects.Instance(
+            uuid=uuids.other, image_ref=uuids.image
+        )
+        with self.tracker.claiming(uuids.other, nodes):
+            self.claim()
 
     def test_a_guest_without_topology_is_refused(self):
         with self.tracker.claiming(uuids.instance, hint.NodeMap((1,))):

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moves that this host, the destination, was finishing when its service died.
+
+Nova leaves such a server where it was, for ever "finishing".  What libvirt
+says decides here: a guest that runs has moved, one that is gone goes home.
+(On the source it is Nova that takes a migration back when it starts.)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova import objects
+from nova.compute import power_state
+from nova.compute import task_states
+from nova.compute import vm_states
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from nova_numa_migrate.compute import way_home
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
+
+LOG = logging.getLogger(__name__)
+
+_ATTRIBUTES = [
+    'flavor',
+    'info_cache',
+    'metadata',
+    'migration_context',
+    'numa_topology',
+    'pci_devices',
+    'pci_requests',
+    'resources',
+    'system_metadata',
+]
+
+
+def recover(manager: Any, context: Any) -> None:
+    """Bring each move to its end; a failure of one does not stop the others.
+
+    To be called when this host's resources are known and before the service
+    takes messages.
+    """
+    waiting = objects.InstanceList.get_by_filters(
+        context,
+        {
+            'host': manager.host,
+            # Before that, the message that starts it may still be on its way.
+            'task_state': [task_states.RESIZE_FINISH],
+            'deleted': False,
+        },
+        expected_attrs=_ATTRIBUTES,
+    )
+    for instance in waiting:
+        move = Move.of(instance.system_metadata)
+        if move is None or move.state not in (State.SAVED, State.RESTORED):
+            continue
+        try:
+            _recover(manager, context, instance, move)
+        except Exception:
+            LOG.exception(
+                'The move of this guest was under way when the service '
+                'ended, and could not be brought to its end',
+                instance=instance,
+            )
+
+
+def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
+    migration = objects.Migration.get_by_uuid(context, move.migration)
+    if manager._get_power_state(instance) == power_state.RUNNING:
+        _complete(manager, context, instance, migration)
+    elif way_home.leads_home(manager.driver, instance, migration):
+        spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+        way_home.go_home(manager, context, instance, migration, spec)
+
+
+def _complete(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> None:
+    """The guest runs here: what Nova does after the driver has started it."""
+    LOG.info('The guest has moved here', instance=instance)
+    manager._complete_volume_attachments(context, instance.get_bdms())
+    migration.status = 'finished'
+    migration.save()
+    instance.vm_state = vm_states.RESIZED
+    instance.task_state = None
+    instance.launched_at = timeutils.utcnow()
+    instance.save(expected_task_state=task_states.RESIZE_FINISH)
+    manager.driver.checkpoints.discard(instance.uuid)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a destination that was restarted ends the moves it finds."""
+
+from unittest import mock
+
+import ddt
+from nova import context
+from nova import objects
+from nova import test
+from nova.compute import power_state
+from nova.compute import task_states
+from nova.compute import vm_states
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate.compute import recovery
+from nova_numa_migrate.compute import way_home
+
+
+class Failure(Exception):
+    """Any part's failure."""
+
+
+@ddt.ddt
+class RecoverTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.context = context.get_admin_context()
+        self.manager = mock.Mock(
+            spec=[
+                '_complete_volume_attachments',
+                '_get_power_state',
+                'driver',
+                'host',
+            ],
+            host='dst',
+        )
+        self.waiting = self.patch(objects.InstanceList, 'get_by_filters')
+        self.waiting.return_value = []
+        self.migration = objects.Migration(uuid=uuids.migration)
+        self.patch(
+            objects.Migration, 'get_by_uuid', return_value=self.migration
+        )
+        self.patch(
+            objects.RequestSpec,
+            'get_by_instance_uuid',
+            return_value=mock.sentinel.spec,
+        )
+        self.leads_home = self.patch(way_home, 'leads_home', return_value=True)
+        self.go_home = self.patch(way_home, 'go_home')
+        for cls in (objects.Instance, objects.Migration):
+            self.patch(cls, 'save')
+        self.patch(objects.Instance, 'get_bdms', return_value=[])
+
+    def patch(self, where, name, **kwargs):
+        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+    def found(self, state=move.State.SAVED, uuid=uuids.instance):
+        instance = objects.Instance(
+            uuid=uuid,
+            vm_state=vm_states.ACTIVE,
+            task_state=task_states.RESIZE_FINISH,
+            system_metadata={},
+        )
+        if state is not None:
+            move.Move(
+                uuids.migration,
+                hint.NodeMap((3, 2)),
+                hint.CheckpointMode.REQUIRED,
+                state,
+            ).store(instance.system_metadata)
+        self.waiting.return_value.append(instance)
+        return instance
+
+    def recover(self, power=power_state.NOSTATE):
+        self.manager._get_power_state.return_value = power
+        recovery.recover(self.manager, self.context)
+
+    def test_only_those_that_were_being_finished_here(self):
+        self.recover()
+        filters = self.waiting.call_args.args[1]
+        self.assertEqual('dst', filters['host'])
+        self.assertEqual([task_states.RESIZE_FINISH], filters['task_state'])
+
+    def test_one_that_is_gone_goes_home(self):
+        instance = self.found()
+        self.recover()
+        self.go_home.assert_called_once_with(
+            self.manager,
+            self.context,
+            instance,
+            self.migration,
+            mock.sentinel.spec,
+        )
+
+    @ddt.data(move.State.SAVED, move.State.RESTORED)
+    def test_one_that_runs_has_moved(self, state):
+        instance = self.found(state)
+        self.recover(power_state.RUNNING)
+        self.go_home.assert_not_called()
+        self.assertEqual(
+            (vm_states.RESIZED, None, 'finished'),
+            (instance.vm_state, instance.task_state, self.migration.status),
+        )
+        self.assertEqual(
+            {'expected_task_state': task_states.RESIZE_FINISH},
+            instance.save.call_args.kwargs,
+        )
+        self.manager.driver.checkpoints.discard.assert_called_once_with(
+            uuids.instance
+        )
+        self.manager._complete_volume_attachments.assert_called_once_with(
+            self.context, []
+        )
+
+    def test_one_of_which_nothing_is_certain_stays(self):
+        instance = self.found()
+        self.leads_home.return_value = False
+        self.recover(power_state.PAUSED)
+        self.go_home.assert_not_called()
+        self.assertEqual(task_states.RESIZE_FINISH, instance.task_state)
+
+    @ddt.data(None, move.State.OPEN, move.State.NONE, move.State.RETURNING)
+    def test_what_was_not_saved_is_novas(self, state):
+        self.found(state)
+        self.recover(power_state.RUNNING)
+        self.go_home.assert_not_called()
+        self.manager._get_power_state.assert_not_called()
+
+    def test_one_failure_does_not_stop_the_others(self):
+        self.found()
+        other = self.found(uuid=uuids.other)
+        self.go_home.side_effect = [Failure, None]
+        with self.assertLogs(recovery.LOG.logger, 'ERROR'):
+            self.recover()
+        self.assertIs(other, self.go_home.call_args.args[2])
