@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 import contextlib
+import dataclasses
 import functools
 import os
 from pathlib import Path
@@ -33,6 +34,7 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.virt import destination
+from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
@@ -189,6 +191,9 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             *args,
             **kwargs,
         )
+        if self._still_here(instance):
+            self.checkpoints.discard(instance.uuid)
+            return
         journal = self._journal_to_restore(instance)
         if journal is not None:
             self._bring_back(context, instance, journal.digest, finish)
@@ -252,6 +257,33 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Delete what the instance has on this host, checkpoints too."""
         self.checkpoints.discard(instance.uuid)
         return super().delete_instance_files(instance)
+
+    def _still_here(self, instance: Any) -> bool:
+        """Whether a save that was interrupted has left the guest running.
+
+        One that has saved the guest is put down as ended.
+        """
+        journal = self.checkpoints.journal(instance.uuid)
+        if (
+            journal is None
+            or journal.step is not Step.SAVING
+            or instance.task_state != task_states.RESIZE_MIGRATING
+            or Move.of(instance.system_metadata, journal.migration) is None
+        ):
+            return False
+        image = self.checkpoints.image(instance.uuid)
+        ending = interrupted.ending(self, instance, image)
+        LOG.warning(
+            'The service ended while the guest was being saved: the guest '
+            'is %s',
+            ending.value,
+            instance=instance,
+        )
+        if ending is interrupted.Ending.SAVED:
+            self.checkpoints.record(
+                instance.uuid, dataclasses.replace(journal, step=Step.SAVED)
+            )
+        return ending is interrupted.Ending.HERE
 
     def is_gone(self, instance: Any) -> bool:
         """Whether the guest does not run here, for certain.

@@ -353,6 +353,39 @@ class RestartTest(FailingTestCase):
             [], list(itertools.chain(*self.checkpoint_files().values()))
         )
 
+    def _save_then_kill(self, does_save):
+        save = fake_libvirt.Domain.saveFlags
+
+        def save_or_not(*args):
+            if does_save:
+                save(*args)
+            raise Killed
+
+        with self.assert_goes_on(self.server):
+            self._kill(
+                'compute1',
+                'resize_instance',
+                fake_libvirt.Domain,
+                'saveFlags',
+                save_or_not,
+            )
+            self.assertEqual('resize_migrating', self._task())
+            self.assertEqual(
+                [] if does_save else ['compute1'],
+                self.running_on(self.server),
+            )
+            self.restart_compute_service('compute1')
+        self.assert_guest_on_nodes(self.server, [0, 1])
+        self.assertEqual(
+            [], list(itertools.chain(*self.checkpoint_files().values()))
+        )
+
+    def test_the_source_s_service_dies_before_the_save(self):
+        self._save_then_kill(does_save=False)
+
+    def test_the_source_s_service_dies_as_the_save_ends(self):
+        self._save_then_kill(does_save=True)
+
     def test_the_destination_s_service_dies_before_the_restore(self):
         with self.assert_goes_on(self.server):
             self._restore_then_kill(does_restore=False)

@@ -30,6 +30,7 @@ from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import nova_transport
 from nova_numa_migrate.virt import source
 
@@ -449,11 +450,10 @@ class WayBackTestCase(DriverTestCase):
         self.revert(task_states.RESIZE_MIGRATING)
         self.assert_restored()
 
-    @ddt.data(task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING)
-    def test_an_incomplete_checkpoint(self, task_state):
+    def test_an_incomplete_checkpoint(self):
         self.remember()
         self.checkpoint(Step.SAVING, revertible=True)
-        self.revert(task_state)
+        self.revert()
         self.assert_booted()
 
     @ddt.data(task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING)
@@ -478,6 +478,34 @@ class WayBackTestCase(DriverTestCase):
     def test_none_at_all(self):
         self.revert()
         self.assert_booted()
+
+    def interrupted(self, ending):
+        self.remember()
+        self.checkpoint(Step.SAVING)
+        self.patch(interrupted, 'ending', return_value=ending)
+        self.revert(task_states.RESIZE_MIGRATING)
+
+    def test_an_interrupted_save_that_came_to_its_end(self):
+        self.interrupted(interrupted.Ending.SAVED)
+        self.assert_restored()
+
+    def test_an_interrupted_save_that_lost_the_guest(self):
+        self.interrupted(interrupted.Ending.LOST)
+        self.assert_booted()
+
+    def test_an_interrupted_save_that_left_the_guest_running(self):
+        self.interrupted(interrupted.Ending.HERE)
+        self.restore.assert_not_called()
+        self.assertEqual([], self.names())
+        self.assertEqual([], self.left())
+
+    def test_an_interrupted_save_of_which_nothing_is_known(self):
+        self.remember()
+        self.checkpoint(Step.SAVING)
+        self.patch(interrupted, 'ending', side_effect=Failure)
+        self.assertRaises(Failure, self.revert, task_states.RESIZE_MIGRATING)
+        self.assertEqual([], self.names())
+        self.assertEqual(['.json', '.save'], self.left())
 
     def test_a_refused_one_is_kept(self):
         self.remember()
@@ -509,6 +537,7 @@ OWN = (
     '_bring_back',
     '_journal_to_restore',
     'is_gone',
+    '_still_here',
     '_restoring',
     '_replacing',
     '_with',

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A save whose end the service did not see, because it died.
+
+libvirt goes on without it: the guest may still be on its way into the file, be
+in it, or run on because the save failed.  libvirt is asked, nothing guessed.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Any
+
+from nova import exception
+from nova.virt.libvirt import guest as libvirt_guest
+import tenacity
+
+#: Seconds between two looks at a save that goes on, and at most in all.
+_POLL, _PATIENCE = 1.0, 1800.0
+
+
+class Ending(enum.Enum):
+    """What became of the guest."""
+
+    #: It runs, or is paused, where it was.
+    HERE = 'here'
+    #: It is off, and whole in its checkpoint.
+    SAVED = 'saved'
+    #: It is off, and its memory is lost.
+    LOST = 'lost'
+
+
+def ending(driver: Any, instance: Any, image: Path) -> Ending:
+    """Wait until libvirt is done with the save and say how it ended.
+
+    :raises tenacity.RetryError: when libvirt does not come to an end.
+    :raises Exception: when libvirt does not say; nothing may be done then.
+    """
+    tenacity.Retrying(
+        stop=tenacity.stop_after_delay(_PATIENCE),
+        wait=tenacity.wait_fixed(_POLL),
+        retry=tenacity.retry_if_result(bool),
+    )(_is_busy, driver, instance)
+    if not driver.is_gone(instance):
+        return Ending.HERE
+    return Ending.SAVED if _is_whole(driver, image) else Ending.LOST
+
+
+def _is_busy(driver: Any, instance: Any) -> bool:
+    libvirt = libvirt_guest.libvirt
+    try:
+        job = driver._host.get_guest(instance).get_job_info()
+    except exception.InstanceNotFound:
+        return False
+    under_way = (
+        libvirt.VIR_DOMAIN_JOB_BOUNDED,
+        libvirt.VIR_DOMAIN_JOB_UNBOUNDED,
+    )
+    return job.type in under_way
+
+
+def _is_whole(driver: Any, image: Path) -> bool:
+    """Whether libvirt has written the file to its end.
+
+    It marks the file as complete last, and refuses to read one that is not
+    (virQEMUSaveDataRead and "save image is incomplete").
+    """
+    libvirt = libvirt_guest.libvirt
+    try:
+        driver._host.get_connection().saveImageGetXMLDesc(str(image), 0)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_OPERATION_FAILED:
+            raise
+        return False
+    return True

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A save that the service did not see the end of, by what libvirt says."""
+
+import pathlib
+from unittest import mock
+
+import ddt
+from nova import exception
+from nova import test
+from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import host as libvirt_host
+import tenacity
+
+from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import interrupted
+
+Ending = interrupted.Ending
+
+
+@ddt.ddt
+class EndingTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        patcher = mock.patch.object(libvirt_guest, 'libvirt', fakelibvirt)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+        patcher = mock.patch('time.sleep', autospec=True)
+        self.sleep = patcher.start()
+        self.addCleanup(patcher.stop)
+        self.driver = mock.create_autospec(
+            driver.NumaLibvirtDriver, instance=True
+        )
+        self.driver._host = mock.create_autospec(
+            libvirt_host.Host, instance=True
+        )
+        self.driver.is_gone.return_value = True
+        self.jobs = []
+        guest = self.driver._host.get_guest.return_value
+        guest.get_job_info.side_effect = lambda: libvirt_guest.JobInfo(
+            type=self.jobs.pop(0) if self.jobs else 0
+        )
+        connection = self.driver._host.get_connection.return_value
+        self.read = connection.saveImageGetXMLDesc
+
+    def ending(self):
+        return interrupted.ending(
+            self.driver, mock.sentinel.instance, pathlib.Path('/c/u.save')
+        )
+
+    def refuse(self, code):
+        self.read.side_effect = fakelibvirt.make_libvirtError(
+            fakelibvirt.libvirtError, 'no', error_code=code
+        )
+
+    def test_it_runs_on(self):
+        self.driver.is_gone.return_value = False
+        self.assertIs(Ending.HERE, self.ending())
+        self.read.assert_not_called()
+
+    def test_it_is_off_and_the_file_whole(self):
+        self.assertIs(Ending.SAVED, self.ending())
+        self.read.assert_called_once_with('/c/u.save', 0)
+
+    def test_it_is_off_and_the_file_is_not_whole(self):
+        self.refuse(fakelibvirt.VIR_ERR_OPERATION_FAILED)
+        self.assertIs(Ending.LOST, self.ending())
+
+    def test_what_libvirt_does_not_say_is_not_guessed(self):
+        self.refuse(fakelibvirt.VIR_ERR_INTERNAL_ERROR)
+        self.assertRaises(fakelibvirt.libvirtError, self.ending)
+
+    @ddt.data(
+        fakelibvirt.VIR_DOMAIN_JOB_BOUNDED,
+        fakelibvirt.VIR_DOMAIN_JOB_UNBOUNDED,
+    )
+    def test_a_save_that_goes_on_is_waited_for(self, job):
+        self.jobs = [job, job]
+        self.driver.is_gone.side_effect = lambda _: not self.jobs
+        self.assertIs(Ending.SAVED, self.ending())
+        self.assertEqual(2, self.sleep.call_count)
+
+    def test_but_not_for_ever(self):
+        self.jobs = [fakelibvirt.VIR_DOMAIN_JOB_UNBOUNDED] * 3
+        with mock.patch.object(interrupted, '_PATIENCE', 0):
+            self.assertRaises(tenacity.RetryError, self.ending)
+        self.driver.is_gone.assert_not_called()
+
+    def test_a_domain_that_libvirt_has_forgotten(self):
+        self.driver._host.get_guest.side_effect = exception.InstanceNotFound(
+            instance_id='u'
+        )
+        self.assertIs(Ending.SAVED, self.ending())
