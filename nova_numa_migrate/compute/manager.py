@@ -122,11 +122,15 @@ class NumaComputeManager(manager.ComputeManager):
                 request_spec,
             )
         except Exception:
-            # The guest is where it was, or in error there; either way this
-            # move is over while the instance is still the source's.
-            if instance.host == self.host:
-                self._forget_move(instance)
-            raise
+            with excutils.save_and_reraise_exception(logger=LOG):
+                if way_home.has_not_left(self, context, instance, migration):
+                    way_home.stay_home(
+                        self, context, instance, migration, request_spec
+                    )
+                elif instance.host == self.host:
+                    # The guest runs, or is in error where it was: either
+                    # way this move is over.
+                    self._forget_move(instance)
 
     def _finish_resize(
         self,

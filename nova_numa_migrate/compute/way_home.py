@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way home of a guest that could not start at the destination.
+"""The way home of a guest that was saved and could not be moved.
 
-Nova leaves the server of a migration that failed there in error, for a hard
+Nova leaves the server of a migration that failed so late in error, for a hard
 reboot to boot it.  A guest that was saved would lose its memory by that: it
-goes back to its source by Nova's own revert, and goes on there.
+goes on at its source, by Nova's own revert.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from nova import objects
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
@@ -63,18 +64,72 @@ def go_home(
         migration.source_compute,
         instance=instance,
     )
-    move = Move.of(instance.system_metadata, migration.uuid)
-    if move is not None:
-        move.with_state(State.RETURNING).store(instance.system_metadata)
+    _as_if_reverted(instance, migration)
     with compute_utils.EventReporter(
         context, EVENT, manager.host, instance.uuid
     ):
-        # As Nova's API leaves both when a revert is asked for.
-        migration.status = 'reverting'
         migration.save()
-        instance.vm_state = vm_states.RESIZED
-        instance.task_state = task_states.RESIZE_REVERTING
         instance.save()
         # The source has its own; nobody needs this one any more.
         manager.driver.checkpoints.discard(instance.uuid)
         manager.revert_resize(context, instance, migration, request_spec)
+
+
+def has_not_left(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> bool:
+    """Whether a guest that was saved on this host is still this host's.
+
+    By the database: the instance at hand may name the destination already.
+    """
+    if not leads_home(manager.driver, instance, migration):
+        return False
+    known = objects.Instance.get_by_uuid(context, instance.uuid)
+    return bool(known.host == manager.host)
+
+
+def stay_home(
+    manager: Any,
+    context: Any,
+    instance: Any,
+    migration: Any,
+    request_spec: Any,
+) -> None:
+    """Have the guest go on here, and take back what the other host has.
+
+    :param manager: the compute manager of this host, the source.
+    :raises Exception: when it fails; the checkpoint stays here.
+    """
+    LOG.warning(
+        'The guest was saved and could not be handed to %s: it goes on here',
+        migration.dest_compute,
+        instance=instance,
+    )
+    known = objects.Instance.get_by_uuid(context, instance.uuid)
+    for field in ('host', 'node', 'compute_id'):
+        setattr(instance, field, getattr(known, field))
+    _as_if_reverted(instance, migration)
+    with compute_utils.EventReporter(
+        context, EVENT, manager.host, instance.uuid
+    ):
+        migration.save()
+        instance.save()
+        manager.finish_revert_resize(
+            context, instance, migration, request_spec
+        )
+        manager.driver.withdraw(instance, migration.dest_host)
+        # The destination's audit gives back what was claimed there.
+        migration.status = 'error'
+        migration.save()
+
+
+def _as_if_reverted(instance: Any, migration: Any) -> None:
+    """As Nova's API leaves both when a revert is asked for."""
+    move = Move.of(instance.system_metadata, migration.uuid)
+    if move is not None:
+        move.with_state(State.RETURNING).store(instance.system_metadata)
+    if instance.old_flavor is None:
+        instance.old_flavor = instance.flavor
+    migration.status = 'reverting'
+    instance.vm_state = vm_states.RESIZED
+    instance.task_state = task_states.RESIZE_REVERTING

@@ -186,6 +186,28 @@ class AfterTheSaveTest(FailingTestCase):
             self.hinted_migrate(self.server, [3, 2])
         self.assert_on_nodes(self.server, [3, 2])
 
+    def test_it_cannot_be_handed_over(self):
+        start = 'nova.network.neutron.API.migrate_instance_start'
+        bug = ValueError('Neutron is down')
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch(start, autospec=True, side_effect=bug),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self._wait_for_server_parameter(
+                self.server,
+                {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
+            )
+            self._wait_for_assert(
+                lambda: self.assertEqual(
+                    'error', self._migration_status(self.server)
+                )
+            )
+        self.assertIn('compute_resize_instance', self.failed_events())
+        self.assert_as_before()
+        left = self.hosts.hosts['compute2'].instances / self.server['id']
+        self.assertFalse(left.exists())
+
     # A guest that cannot start at the destination goes home.
 
     def test_the_restore_fails(self):
@@ -211,21 +233,24 @@ class AfterTheSaveTest(FailingTestCase):
 
     def _assert_comes_home(self):
         with self.assert_goes_on(self.server):
-            self.post_migrate(self.server, [3, 2])
-            self._wait_for_assert(
-                lambda: self.assertEqual(
-                    'reverted', self._migration_status(self.server)
-                )
-            )
-            self._wait_for_server_parameter(
-                self.server,
-                {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
-            )
+            self._move_and_come_home()
         self.assertIn(
             'numa_migrate_return',
             [event['event'] for event in self.actions_of(self.server)],
         )
         self.assert_as_before()
+
+    def _move_and_come_home(self):
+        self.post_migrate(self.server, [3, 2])
+        self._wait_for_assert(
+            lambda: self.assertEqual(
+                'reverted', self._migration_status(self.server)
+            )
+        )
+        self._wait_for_server_parameter(
+            self.server,
+            {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
+        )
 
     def _assert_damage_is_told(self):
         details = self.failed_events()['numa_migrate_restore']

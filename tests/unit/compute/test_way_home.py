@@ -28,6 +28,8 @@ class WayHomeTestCase(test.NoDBTestCase):
             vm_state=vm_states.ACTIVE,
             task_state=task_states.RESIZE_FINISH,
             system_metadata={},
+            flavor=objects.Flavor(),
+            old_flavor=None,
         )
         self.migration = objects.Migration(
             uuid=uuids.migration, source_compute='src', status='post-migrating'
@@ -77,7 +79,7 @@ class LeadsHomeTestCase(WayHomeTestCase):
         self.assertIs(False, self.leads_home(return_value=True))
 
 
-class GoHomeTestCase(WayHomeTestCase):
+class MovingTestCase(WayHomeTestCase):
     def setUp(self):
         super().setUp()
         self.remember(move.State.SAVED)
@@ -95,10 +97,25 @@ class GoHomeTestCase(WayHomeTestCase):
             setattr(self, name, patcher.start())
             self.addCleanup(patcher.stop)
         self.manager = mock.Mock(
-            spec=['driver', 'host', 'revert_resize'], host='dst'
+            spec=['driver', 'finish_revert_resize', 'host', 'revert_resize'],
+            host='dst',
         )
         self.discard = self.manager.driver.checkpoints.discard
 
+    def assert_written_down(self, instance, migration, request_spec):
+        stored = move.Move.of(instance.system_metadata, migration.uuid)
+        self.assertIs(move.State.RETURNING, stored.state)
+        self.assertEqual('digest', stored.digest)
+        self.assertEqual(
+            (vm_states.RESIZED, task_states.RESIZE_REVERTING, 'reverting'),
+            (instance.vm_state, instance.task_state, migration.status),
+        )
+        self.assertIs(instance.flavor, instance.old_flavor)
+        self.assertEqual(['Migration', 'Instance'], self.saved)
+        self.assertIs(mock.sentinel.request_spec, request_spec)
+
+
+class GoHomeTestCase(MovingTestCase):
     def go_home(self):
         way_home.go_home(
             self.manager,
@@ -109,16 +126,8 @@ class GoHomeTestCase(WayHomeTestCase):
         )
 
     def test_everything_is_written_down_before_the_revert(self):
-        def revert(_context, instance, migration, request_spec):
-            stored = move.Move.of(instance.system_metadata, migration.uuid)
-            self.assertIs(move.State.RETURNING, stored.state)
-            self.assertEqual('digest', stored.digest)
-            self.assertEqual(
-                (vm_states.RESIZED, task_states.RESIZE_REVERTING, 'reverting'),
-                (instance.vm_state, instance.task_state, migration.status),
-            )
-            self.assertEqual(['Migration', 'Instance'], self.saved)
-            self.assertIs(mock.sentinel.request_spec, request_spec)
+        def revert(_context, *args):
+            self.assert_written_down(*args)
             self.discard.assert_called_once_with(uuids.instance)
 
         self.manager.revert_resize.side_effect = revert
@@ -131,3 +140,65 @@ class GoHomeTestCase(WayHomeTestCase):
         self.assertRaises(Failure, self.go_home)
         finish = self.event_finish_with_failure.call_args
         self.assertIsInstance(finish.kwargs['exc_val'], Failure)
+
+
+class StayHomeTestCase(MovingTestCase):
+    def setUp(self):
+        super().setUp()
+        self.manager.host = 'src'
+        self.known = objects.Instance(host='src', node='node', compute_id=7)
+        patcher = mock.patch.object(
+            objects.Instance,
+            'get_by_uuid',
+            autospec=True,
+            side_effect=lambda *_: self.known,
+        )
+        patcher.start()
+        self.addCleanup(patcher.stop)
+        # What Nova has changed and not saved.
+        self.instance.host = self.instance.node = 'dst'
+        self.instance.compute_id = 8
+        self.migration.dest_compute = 'dst'
+        self.migration.dest_host = '192.0.2.2'
+
+    def has_not_left(self):
+        return way_home.has_not_left(
+            self.manager,
+            mock.sentinel.context,
+            self.instance,
+            self.migration,
+        )
+
+    def test_a_saved_guest_of_this_host(self):
+        self.assertIs(True, self.has_not_left())
+
+    def test_not_one_that_was_handed_over(self):
+        self.known.host = 'dst'
+        self.assertIs(False, self.has_not_left())
+
+    def test_not_one_that_runs(self):
+        self.manager.driver.is_gone.return_value = False
+        self.assertIs(False, self.has_not_left())
+
+    def test_it_goes_on_here_and_nothing_is_left_there(self):
+        def revert(_context, instance, *args):
+            self.assert_written_down(instance, *args)
+            self.assertEqual(
+                ('src', 'node', 7),
+                (instance.host, instance.node, instance.compute_id),
+            )
+            self.manager.driver.withdraw.assert_not_called()
+
+        self.manager.finish_revert_resize.side_effect = revert
+        way_home.stay_home(
+            self.manager,
+            context.RequestContext('user', 'project'),
+            self.instance,
+            self.migration,
+            mock.sentinel.request_spec,
+        )
+        self.manager.finish_revert_resize.assert_called_once()
+        self.manager.driver.withdraw.assert_called_once_with(
+            self.instance, '192.0.2.2'
+        )
+        self.assertEqual('error', self.migration.status)

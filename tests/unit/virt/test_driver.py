@@ -538,6 +538,7 @@ OWN = (
     '_journal_to_restore',
     'is_gone',
     '_still_here',
+    'withdraw',
     '_restoring',
     '_replacing',
     '_with',
