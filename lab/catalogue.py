@@ -26,7 +26,6 @@ _UNEVEN = {
 FLAVORS: dict[str, tuple[int, int, dict[str, str]]] = {
     "numa1": (96, 1, {"hw:numa_nodes": "1", **_DEDICATED}),
     "numa2": (128, 2, {"hw:numa_nodes": "2", **_UNEVEN, **_DEDICATED}),
-    "shared1": (96, 1, {"hw:numa_nodes": "1"}),
 }
 
 

@@ -13,6 +13,7 @@ from lab.control import workers
 from lab.frame import errors
 from lab.frame import identity
 from lab.frame import paths as lab_paths
+from lab.frame import patience
 from lab.frame import readiness
 
 _COMPUTE = "nova-compute"
@@ -72,7 +73,8 @@ def wait_services(
         binary, host = min(missing)
         remote = host in map(lab_paths.host_name, lab_paths.HOST_NUMBERS)
         raise errors.LabError(
-            f"{binary} on {host} has not reported in {timeout:.0f} s",
+            f"{binary} on {host} has not reported in "
+            f"{patience.limit(timeout):.0f} s",
             paths.log(journal_name(host) if remote else binary),
         ) from error
 

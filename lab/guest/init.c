@@ -8,7 +8,7 @@
  *   NODE id=<n> total_kib=<n>                    one for each guest cell
  *   FILL pattern_mib=<n> total_mib=<n>
  *   TICK n=<n> passes=<n> bad=<words> sum=<hex> disk=<ok|what> records=<n>
- *        boot_id=<uuid> up=<seconds>                (one line, 5 a second)
+ *        boot_id=<uuid>                            (one line, 2 a second)
  *   POWEROFF
  *
  * Each tick runs on the next vCPU, so that the counter stops with any of

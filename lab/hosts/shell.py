@@ -93,7 +93,9 @@ class Shell:
         result = self.try_run(command, timeout, stdin)
         what = f"{lab_paths.host_name(self.number)}: {shlex.join(command)}"
         if result is None:
-            raise errors.LabError(f"{what}: no end after {timeout:.0f} s")
+            raise errors.LabError(
+                f"{what}: no end after {patience.limit(timeout):.0f} s"
+            )
         if result.returncode:
             reason = result.stderr.decode(errors="replace").strip()
             raise errors.LabError(f"{what}: {reason or result.returncode}")

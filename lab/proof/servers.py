@@ -59,6 +59,7 @@ def openstack(*words: str, timeout: float = 300) -> Answer:
 
     :raises LabError: it took too long
     """
+    timeout = patience.limit(timeout)
     began = time.monotonic()
     try:
         result = subprocess.run(
@@ -72,7 +73,7 @@ def openstack(*words: str, timeout: float = 300) -> Answer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=patience.limit(timeout),
+            timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired as error:

@@ -112,8 +112,9 @@ class Watch:
         check: collections.abc.Callable[[], bool],
         timeout: float,
     ) -> None:
+        timeout = patience.limit(timeout)
         with self._changed:
-            if not self._changed.wait_for(check, patience.limit(timeout)):
+            if not self._changed.wait_for(check, timeout):
                 raise errors.LabError(f"{what}: not within {timeout:.0f} s")
 
     def _start(self, host: machine.Host) -> None:

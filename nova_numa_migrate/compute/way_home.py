@@ -8,6 +8,8 @@ goes on at its source, by Nova's own revert.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 from typing import Any
 
 from nova import objects
@@ -64,12 +66,7 @@ def go_home(
         migration.source_compute,
         instance=instance,
     )
-    _as_if_reverted(instance, migration)
-    with compute_utils.EventReporter(
-        context, EVENT, manager.host, instance.uuid
-    ):
-        migration.save()
-        instance.save()
+    with _reverting(manager, context, instance, migration):
         # The source has its own; nobody needs this one any more.
         manager.driver.checkpoints.discard(instance.uuid)
         manager.revert_resize(context, instance, migration, request_spec)
@@ -108,12 +105,7 @@ def stay_home(
     known = objects.Instance.get_by_uuid(context, instance.uuid)
     for field in ('host', 'node', 'compute_id'):
         setattr(instance, field, getattr(known, field))
-    _as_if_reverted(instance, migration)
-    with compute_utils.EventReporter(
-        context, EVENT, manager.host, instance.uuid
-    ):
-        migration.save()
-        instance.save()
+    with _reverting(manager, context, instance, migration):
         manager.finish_revert_resize(
             context, instance, migration, request_spec
         )
@@ -123,8 +115,11 @@ def stay_home(
         migration.save()
 
 
-def _as_if_reverted(instance: Any, migration: Any) -> None:
-    """As Nova's API leaves both when a revert is asked for."""
+@contextlib.contextmanager
+def _reverting(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> Iterator[None]:
+    """The event of the way home, begun as Nova's API begins a revert."""
     move = Move.of(instance.system_metadata, migration.uuid)
     if move is not None:
         move.with_state(State.RETURNING).store(instance.system_metadata)
@@ -133,3 +128,9 @@ def _as_if_reverted(instance: Any, migration: Any) -> None:
     migration.status = 'reverting'
     instance.vm_state = vm_states.RESIZED
     instance.task_state = task_states.RESIZE_REVERTING
+    with compute_utils.EventReporter(
+        context, EVENT, manager.host, instance.uuid
+    ):
+        migration.save()
+        instance.save()
+        yield

@@ -22,7 +22,6 @@ from nova.compute import power_state
 from nova.compute import task_states
 import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
-from nova.virt.libvirt import utils as libvirt_utils
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
@@ -340,27 +339,8 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         self._with('create_guest', instance, restore, finish)
 
     def withdraw(self, instance: Any, dest: str) -> None:
-        """Remove from the other host what a move has brought there.
-
-        The guest runs again here, which outweighs it: failures are logged.
-
-        :param dest: that host's address.
-        """
-        path = libvirt_utils.get_instance_path(instance)
-        try:
-            self.transport.withdraw(
-                self.checkpoints.image(instance.uuid), dest
-            )
-            if not self._is_path_shared_with(dest, path):
-                self._remotefs.remove_dir(dest, path)
-        except Exception:
-            LOG.exception(
-                'What was copied to host %s could not be removed there, it '
-                'holds the disks and the memory of the guest: remove it by '
-                'hand',
-                dest,
-                instance=instance,
-            )
+        """Remove from the other host all that a move has brought there."""
+        source.withdraw(self, instance, dest)
 
     # Entering Nova's own methods -------------------------------------------
 

@@ -186,7 +186,6 @@ class Departure:
     def _go_on_here(self) -> None:
         """Undo: the guest runs on this host, with its state."""
         store = self._driver.checkpoints
-        image = store.image(self._instance.uuid)
         if self._saved:
             LOG.warning(
                 'The guest goes on here from its checkpoint: it could not '
@@ -200,21 +199,8 @@ class Departure:
                 self._network_info,
                 self._block_device_info,
             )
-            self._withdraw(image)
+            withdraw_checkpoint(self._driver, self._instance, self._dest)
         store.discard(self._instance.uuid)
-
-    def _withdraw(self, image: Path) -> None:
-        """Remove the copy; the guest, which runs again, outweighs it."""
-        try:
-            self._driver.transport.withdraw(image, self._dest)
-        except Exception:
-            LOG.exception(
-                'The copy of checkpoint %(image)s on host %(host)s could not '
-                'be removed: it holds the memory of the guest, remove it by '
-                'hand',
-                {'image': image, 'host': self._dest},
-                instance=self._instance,
-            )
 
     def _record(self, move: Move, step: Step) -> None:
         self._driver.checkpoints.record(
@@ -224,3 +210,39 @@ class Departure:
 
     def _step(self, name: str) -> AbstractContextManager[None]:
         return step(self._context, self._instance, name)
+
+
+def withdraw(driver: Any, instance: Any, dest: str) -> None:
+    """Remove from the other host all that a move has brought there.
+
+    The guest runs again here, which outweighs it: failures are logged.
+
+    :param dest: that host's address.
+    """
+    withdraw_checkpoint(driver, instance, dest)
+    path = libvirt_utils.get_instance_path(instance)
+    try:
+        if not driver._is_path_shared_with(dest, path):
+            driver._remotefs.remove_dir(dest, path)
+    except Exception:
+        LOG.exception(
+            'The copy of %(path)s on host %(host)s could not be removed: it '
+            'holds the disks of the guest, remove it by hand',
+            {'path': path, 'host': dest},
+            instance=instance,
+        )
+
+
+def withdraw_checkpoint(driver: Any, instance: Any, dest: str) -> None:
+    """Remove the copy of the checkpoint alone, in the same way."""
+    image = driver.checkpoints.image(instance.uuid)
+    try:
+        driver.transport.withdraw(image, dest)
+    except Exception:
+        LOG.exception(
+            'The copy of checkpoint %(image)s on host %(host)s could not '
+            'be removed: it holds the memory of the guest, remove it by '
+            'hand',
+            {'image': image, 'host': dest},
+            instance=instance,
+        )

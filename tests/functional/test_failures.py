@@ -194,15 +194,7 @@ class AfterTheSaveTest(FailingTestCase):
             mock.patch(start, autospec=True, side_effect=bug),
         ):
             self.post_migrate(self.server, [3, 2])
-            self._wait_for_server_parameter(
-                self.server,
-                {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
-            )
-            self._wait_for_assert(
-                lambda: self.assertEqual(
-                    'error', self._migration_status(self.server)
-                )
-            )
+            self._wait_until_home('error')
         self.assertIn('compute_resize_instance', self.failed_events())
         self.assert_as_before()
         left = self.hosts.hosts['compute2'].instances / self.server['id']
@@ -233,23 +225,24 @@ class AfterTheSaveTest(FailingTestCase):
 
     def _assert_comes_home(self):
         with self.assert_goes_on(self.server):
-            self._move_and_come_home()
+            self.post_migrate(self.server, [3, 2])
+            self._wait_until_home('reverted')
         self.assertIn(
             'numa_migrate_return',
             [event['event'] for event in self.actions_of(self.server)],
         )
         self.assert_as_before()
 
-    def _move_and_come_home(self):
-        self.post_migrate(self.server, [3, 2])
-        self._wait_for_assert(
-            lambda: self.assertEqual(
-                'reverted', self._migration_status(self.server)
-            )
-        )
+    def _wait_until_home(self, migration):
+        """The server is active, and then its migration has that status."""
         self._wait_for_server_parameter(
             self.server,
             {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
+        )
+        self._wait_for_assert(
+            lambda: self.assertEqual(
+                migration, self._migration_status(self.server)
+            )
         )
 
     def _assert_damage_is_told(self):
