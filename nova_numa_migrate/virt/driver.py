@@ -8,18 +8,14 @@ not named: they differ between the releases of Nova.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-import contextlib
-import dataclasses
+from collections.abc import Callable
 import functools
 import os
 from pathlib import Path
-import threading
 from typing import Any
 
 from nova import exception
 from nova.compute import power_state
-from nova.compute import task_states
 import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_concurrency import lockutils
@@ -34,7 +30,8 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.virt import destination
-from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import entrance
+from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
@@ -51,9 +48,8 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         )
         self.transport = transport.load(CONF.numa_migrate.transport)
         self.user_and_group = os.getuid(), os.getgid()
-        # What replaces the power-off, and the start, of the guest that this
-        # thread is migrating; nothing else may enter there.
-        self._replaced = threading.local()
+        # Where a guest's power-off and its start are replaced.
+        self._entrance = entrance.Entrance()
 
     def init_host(self, host: str) -> None:
         """Start; the directory of the checkpoints is made private."""
@@ -121,14 +117,16 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         return departure.run(
             move,
             migrate,
-            lambda: self._with('power_off', instance, save, migrate),
+            lambda: self._entrance.run(
+                'power_off', instance.uuid, save, migrate
+            ),
         )
 
     def power_off(
         self, instance: Any, timeout: int = 0, retry_interval: int = 0
     ) -> None:
         """Power the guest off, or save it where its move does so."""
-        save = self._take('power_off', instance)
+        save = self._entrance.take('power_off', instance.uuid)
         if save is not None:
             save()
             # The domain is off; what Nova has to give back at a power-off
@@ -191,13 +189,10 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             *args,
             **kwargs,
         )
-        if self._still_here(instance):
-            self.checkpoints.discard(instance.uuid)
-            return
-        journal = self._journal_to_restore(instance)
-        if journal is not None:
-            self._bring_back(context, instance, journal.digest, finish)
-        else:
+        home = homecoming.Homecoming.of(self, instance)
+        if home.journal is not None:
+            self._bring_back(context, instance, home.journal.digest, finish)
+        elif not home.still_here:
             finish()
         self.checkpoints.discard(instance.uuid)
 
@@ -246,7 +241,7 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         post_xml_callback: Callable[[], None] | None = None,
     ) -> Any:
         """Define and start a guest, or let it go on from its checkpoint."""
-        restore = self._take('create_guest', instance)
+        restore = self._entrance.take('create_guest', instance.uuid)
         if restore is not None and power_on:
             return restore(xml, pause, post_xml_callback)
         return super()._create_guest(
@@ -258,33 +253,6 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         self.checkpoints.discard(instance.uuid)
         return super().delete_instance_files(instance)
 
-    def _still_here(self, instance: Any) -> bool:
-        """Whether a save that was interrupted has left the guest running.
-
-        One that has saved the guest is put down as ended.
-        """
-        journal = self.checkpoints.journal(instance.uuid)
-        if (
-            journal is None
-            or journal.step is not Step.SAVING
-            or instance.task_state != task_states.RESIZE_MIGRATING
-            or Move.of(instance.system_metadata, journal.migration) is None
-        ):
-            return False
-        image = self.checkpoints.image(instance.uuid)
-        ending = interrupted.ending(self, instance, image)
-        LOG.warning(
-            'The service ended while the guest was being saved: the guest '
-            'is %s',
-            ending.value,
-            instance=instance,
-        )
-        if ending is interrupted.Ending.SAVED:
-            self.checkpoints.record(
-                instance.uuid, dataclasses.replace(journal, step=Step.SAVED)
-            )
-        return ending is interrupted.Ending.HERE
-
     def is_gone(self, instance: Any) -> bool:
         """Whether the guest does not run here, for certain.
 
@@ -295,26 +263,6 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         except exception.InstanceNotFound:
             return True
         return state in (power_state.SHUTDOWN, power_state.CRASHED)
-
-    def _journal_to_restore(self, instance: Any) -> Journal | None:
-        """That of this host's checkpoint, if the guest goes on from it.
-
-        On a revert only where the disks are those of the checkpoint; on the
-        way back from a move that failed, whenever the checkpoint is whole.
-        """
-        journal = self.checkpoints.journal(instance.uuid)
-        if journal is None or journal.step is Step.SAVING:
-            return None
-        move = Move.of(instance.system_metadata, journal.migration)
-        if move is None:
-            return None
-        has_run_elsewhere = (
-            instance.task_state == task_states.RESIZE_REVERTING
-            and move.state is not State.RETURNING
-        )
-        if has_run_elsewhere and not journal.revertible:
-            return None
-        return journal
 
     def _restoring(
         self,
@@ -336,33 +284,8 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             image,
             digest,
         )
-        self._with('create_guest', instance, restore, finish)
+        self._entrance.run('create_guest', instance.uuid, restore, finish)
 
     def withdraw(self, instance: Any, dest: str) -> None:
         """Remove from the other host all that a move has brought there."""
         source.withdraw(self, instance, dest)
-
-    # Entering Nova's own methods -------------------------------------------
-
-    def _with(
-        self, name: str, instance: Any, call: Any, run: Callable[[], Any]
-    ) -> Any:
-        """Run with one step of the instance's migration replaced, once."""
-        with self._replacing(name, instance.uuid, call):
-            return run()
-
-    @contextlib.contextmanager
-    def _replacing(self, name: str, uuid: str, call: Any) -> Iterator[None]:
-        setattr(self._replaced, name, (uuid, call))
-        try:
-            yield
-        finally:
-            setattr(self._replaced, name, None)
-
-    def _take(self, name: str, instance: Any) -> Any | None:
-        """What replaces the step for this instance, if anything does."""
-        replaced = getattr(self._replaced, name, None)
-        if replaced is None or replaced[0] != instance.uuid:
-            return None
-        setattr(self._replaced, name, None)
-        return replaced[1]

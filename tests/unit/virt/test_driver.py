@@ -535,14 +535,9 @@ OWN = (
     'warm_up',
     'bring_back',
     '_bring_back',
-    '_journal_to_restore',
     'is_gone',
-    '_still_here',
     'withdraw',
     '_restoring',
-    '_replacing',
-    '_with',
-    '_take',
 )
 
 

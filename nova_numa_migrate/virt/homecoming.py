@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this host's checkpoint means when Nova takes a migration back.
+
+By a revert, by a move that failed, or because the service was started anew:
+the journal, the move and libvirt say whether the guest goes on from the
+checkpoint, is booted as Nova does, or has been running here all the time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nova.compute import task_states
+from oslo_log import log as logging
+
+from nova_numa_migrate.checkpoint.journal import Journal
+from nova_numa_migrate.checkpoint.journal import Step
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
+from nova_numa_migrate.virt import interrupted
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Homecoming:
+    """How a guest comes home.
+
+    ``still_here`` tells that it never left; otherwise ``journal`` is that of
+    the checkpoint that it goes on from, None when there is none that fits.
+    """
+
+    still_here: bool = False
+    journal: Journal | None = None
+
+    @classmethod
+    def of(cls, driver: Any, instance: Any) -> Homecoming:
+        """Read what this host knows, and ask libvirt where it has to be.
+
+        :param driver: the libvirt driver.
+        :raises Exception: when libvirt has to be asked and does not say.
+        """
+        journal = driver.checkpoints.journal(instance.uuid)
+        if journal is None:
+            return cls()
+        move = Move.of(instance.system_metadata, journal.migration)
+        if move is None:
+            return cls()
+        if journal.step is Step.SAVING:
+            return cls._after_a_crash(driver, instance, journal)
+        return cls(journal=journal if _fits(instance, move, journal) else None)
+
+    @classmethod
+    def _after_a_crash(
+        cls, driver: Any, instance: Any, journal: Journal
+    ) -> Homecoming:
+        """A save whose end was not seen; one that is whole is put down so."""
+        if instance.task_state != task_states.RESIZE_MIGRATING:
+            return cls()
+        image = driver.checkpoints.image(instance.uuid)
+        ending = interrupted.ending(driver, instance, image)
+        LOG.warning(
+            'The service ended while the guest was being saved: the guest '
+            'is %s',
+            ending.value,
+            instance=instance,
+        )
+        if ending is interrupted.Ending.SAVED:
+            saved = dataclasses.replace(journal, step=Step.SAVED)
+            driver.checkpoints.record(instance.uuid, saved)
+            return cls(journal=saved)
+        return cls(still_here=ending is interrupted.Ending.HERE)
+
+
+def _fits(instance: Any, move: Move, journal: Journal) -> bool:
+    """Whether the guest may go on from the checkpoint.
+
+    On a revert only where the disks are those of the checkpoint; on the way
+    back from a move that failed, always: it has run nowhere since.
+    """
+    has_run_elsewhere = (
+        instance.task_state == task_states.RESIZE_REVERTING
+        and move.state is not State.RETURNING
+    )
+    return journal.revertible or not has_run_elsewhere
