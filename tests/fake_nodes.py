@@ -40,6 +40,12 @@ class FakeNodesFixture(fixtures.Fixture):
             + f'Node {node} HugePages_Total:     0\n'
         )
 
+    def set_distances(self, rows: list[list[int]]) -> None:
+        """Say how far each node is from each."""
+        for node, row in enumerate(rows):
+            file = self.root / f'node{node}' / 'distance'
+            file.write_text(' '.join(map(str, row)) + '\n')
+
     def set_huge(self, node: int, page_kib: int, free: int) -> None:
         """Say how many pages are free in a pool of a node."""
         pool = self.root / f'node{node}' / 'hugepages'

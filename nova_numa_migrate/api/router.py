@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paste app factory that puts our migrate action in Nova's place.
+"""The paste app factory: our migrate action in Nova's place, and our routes.
 
 In api-paste.ini::
 
@@ -9,6 +9,7 @@ In api-paste.ini::
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from nova.api.openstack import wsgi
@@ -16,17 +17,35 @@ from nova.api.openstack.compute import routes
 import nova.conf
 
 from nova_numa_migrate.api import migrate_server
+from nova_numa_migrate.api import numa_nodes
 from nova_numa_migrate.conf import numa_migrate
 
 _ACTION = 'migrate'
 
 
+def _resource(controller: Any) -> Any:
+    return functools.partial(_made, controller)
+
+
+def _made(controller: Any) -> Any:
+    return wsgi.Resource(controller())
+
+
+_NODES = _resource(numa_nodes.NumaNodesController)
+
+#: In the form of Nova's own routes.
+_ROUTES = (
+    (f'/{numa_nodes.COLLECTION}', {'GET': [_NODES, 'index']}),
+    (f'/{numa_nodes.COLLECTION}/{{host}}', {'GET': [_NODES, 'show']}),
+)
+
+
 class NumaAPIRouter(routes.APIRouterV21):
     """Nova's router; its servers resource has our migrate action."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self) -> None:
         numa_migrate.register_opts(nova.conf.CONF)
-        super().__init__(*args, **kwargs)
+        super().__init__(_ROUTES)
         controller = migrate_server.NumaMigrateServerController()
         for resource in self._resources_with(_ACTION):
             resource.register_subcontroller_actions(controller)

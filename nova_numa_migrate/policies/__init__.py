@@ -6,8 +6,9 @@ from __future__ import annotations
 from oslo_policy import policy
 
 from nova_numa_migrate.policies import migrate
+from nova_numa_migrate.policies import numa_nodes
 
 
 def list_rules() -> list[policy.RuleDefault]:
     """All rules; the entry point ``oslo.policy.policies``."""
-    return list(migrate.RULES)
+    return [*migrate.RULES, *numa_nodes.RULES]

@@ -28,6 +28,7 @@ from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.checkpoint.store import CheckpointStore
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
+from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import entrance
@@ -58,9 +59,14 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         super().init_host(host)
 
     def get_available_resource(self, nodename: str) -> dict[str, Any]:
-        """Nova's report, which also says that the plugin runs here."""
+        """Nova's report, and what it does not say of this host."""
         report: dict[str, Any] = super().get_available_resource(nodename)
-        report.setdefault('stats', {})[hosts.STATS_KEY] = hosts.STATS_VALUE
+        report.setdefault('stats', {}).update(
+            {
+                hosts.STATS_KEY: hosts.STATS_VALUE,
+                distances.STATS_KEY: distances.read(),
+            }
+        )
         return report
 
     def warm_up(self, context: Any, instance: Any) -> None:

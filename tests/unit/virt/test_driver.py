@@ -33,6 +33,7 @@ from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import nova_transport
 from nova_numa_migrate.virt import source
+from tests import fake_nodes
 
 CONF = nova.conf.CONF
 Step = journal.Step
@@ -168,15 +169,23 @@ class StartTestCase(DriverTestCase):
         self.assertEqual([0o700], modes)
 
     def test_the_report_says_that_the_plugin_runs(self):
+        nodes = self.useFixture(fake_nodes.FakeNodesFixture())
+        nodes.set_distances([[10, 20], [20, 10]])
         report = self.driver.get_available_resource('compute1')
-        self.assertEqual({'stats': {'theirs': 1, 'numa_migrate': '1'}}, report)
+        said = '{"0":{"0":10,"1":20},"1":{"0":20,"1":10}}'
+        self.assertEqual(
+            {
+                'theirs': 1,
+                'numa_migrate': '1',
+                'numa_migrate_distances': said,
+            },
+            report['stats'],
+        )
 
     def test_so_does_one_without_stats(self):
         self.replace('get_available_resource', lambda *_: {})
-        self.assertEqual(
-            {'stats': {'numa_migrate': '1'}},
-            self.driver.get_available_resource('compute1'),
-        )
+        report = self.driver.get_available_resource('compute1')
+        self.assertEqual('1', report['stats']['numa_migrate'])
 
 
 class SourceTestCase(DriverTestCase):
