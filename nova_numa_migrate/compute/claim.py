@@ -12,13 +12,10 @@ from typing import Any
 
 from nova import objects
 from nova.compute import claims
-import nova.conf
 
 from nova_numa_migrate import fit
+from nova_numa_migrate.checkpoint.demand import told
 from nova_numa_migrate.hint import NodeMap
-from nova_numa_migrate.placement import room
-
-CONF = nova.conf.CONF
 
 
 class NumaMoveClaim(claims.MoveClaim):
@@ -52,34 +49,12 @@ class NumaMoveClaim(claims.MoveClaim):
             provider_mapping=None,
         )
         if self.claimed_numa_topology is not None:
-            return self._expect_memory(self.claimed_numa_topology)
+            # Beside Nova's books: the kernel knows what else is on a node.
+            short = self.tracker.expect(
+                self.instance.uuid, self.claimed_numa_topology.cells
+            )
+            return told(self.tracker.host, short) if short else None
         return (
             f'The guest does not fit NUMA nodes {node_map} of this host: '
             f'{fit.explain(host, guest, node_map)}'
         )
-
-    def _expect_memory(self, claimed: Any) -> str | None:
-        """Hold the memory of the claimed cells; None, or why it is short.
-
-        Beside Nova's books: the kernel knows what else is on a node.
-        """
-        needs = [
-            room.Need(
-                cell.id,
-                cell.memory * 1024,
-                cell.pagesize or room.BASE_PAGE_KIB,
-            )
-            for cell in claimed.cells
-        ]
-        short = room.shortages(
-            needs,
-            self.tracker.promised(but=self.instance.uuid),
-            CONF.numa_migrate.free_memory_margin_mb * 1024,
-        )
-        if short:
-            return (
-                f'Host {self.tracker.host} is short of memory: '
-                f'{"; ".join(short)}'
-            )
-        self.tracker.expect(self.instance.uuid, needs)
-        return None

@@ -14,13 +14,17 @@ from typing import Any
 from nova import context as nova_context
 from nova import exception
 from nova.compute import manager
+from nova.compute import vm_states
 from oslo_log import log as logging
 from oslo_utils import excutils
 
 from nova_numa_migrate import move
+from nova_numa_migrate.compute import acceptance
+from nova_numa_migrate.compute import endpoint
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import tracker
 from nova_numa_migrate.compute import way_home
+from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.plan import Plan
 
@@ -35,6 +39,7 @@ class NumaComputeManager(manager.ComputeManager):
         self.rt = tracker.NumaResourceTracker(
             self.host, self.driver, reportclient=self.reportclient
         )
+        self.additional_endpoints.append(endpoint.NumaEndpoint(self))
 
     def pre_start_hook(self, *args: Any) -> None:
         """Before the first message: end what a dead service left."""
@@ -86,6 +91,10 @@ class NumaComputeManager(manager.ComputeManager):
             instance.system_metadata
         )
         try:
+            if _asks_for_state(plan, instance):
+                acceptance.before_the_claim(
+                    self, context, instance, plan.node_map.nodes
+                )
             self.driver.warm_up(context, instance)
             with self.rt.claiming(instance.uuid, plan.node_map):
                 prepare()
@@ -172,6 +181,13 @@ class NumaComputeManager(manager.ComputeManager):
     def _forget_move(self, instance: Any) -> None:
         move.forget(instance.system_metadata)
         instance.save()
+
+
+def _asks_for_state(plan: Plan, instance: Any) -> bool:
+    return (
+        plan.checkpoint is not CheckpointMode.NEVER
+        and instance.vm_state == vm_states.ACTIVE
+    )
 
 
 def _told(error: Exception) -> Any:

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 from typing import Any
 
+from nova import utils
 from nova.compute import resource_tracker
+import nova.conf
 
 from nova_numa_migrate.hint import NodeMap
+from nova_numa_migrate.placement import room
 from nova_numa_migrate.placement.room import Need
+
+CONF = nova.conf.CONF
 
 
 class NumaResourceTracker(resource_tracker.ResourceTracker):
@@ -34,19 +39,40 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
         """The nodes that the move of the instance names, if it names any."""
         return self._node_maps.get(instance)
 
-    def expect(self, instance: str, needs: Sequence[Need]) -> None:
-        """The instance has claimed this memory and will take it later."""
-        self._expected[instance] = needs
+    def expect(self, instance: str, cells: Iterable[Any]) -> list[str]:
+        """Hold the memory of an instance's cells until it has arrived.
+
+        To be called under Nova's resource lock.
+
+        :param cells: of objects.InstanceNUMATopology, placed on this host.
+        :returns: what the nodes lack, for people; nothing is held then.
+        """
+        needs = _needs(cells)
+        short = room.shortages(
+            needs,
+            self._promised(but=instance),
+            CONF.numa_migrate.free_memory_margin_mb * 1024,
+        )
+        if not short:
+            self._expected[instance] = needs
+        return short
+
+    @utils.synchronized(resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True)
+    def short_of_memory(
+        self, instance: str, cells: Iterable[Any]
+    ) -> list[str]:
+        """The same for one that has claimed; its memory is held anew."""
+        return self.expect(instance, cells)
 
     def arrived(self, instance: str) -> None:
         """The instance has taken its memory, or never will."""
         self._expected.pop(instance, None)
 
-    def promised(self, but: str) -> list[Need]:
+    def _promised(self, but: str) -> list[Need]:
         """The memory that other guests on their way here will take.
 
-        To be called under Nova's resource lock.  Nobody tells of a move that
-        its source gave up; Nova's audit drops its migration.
+        Nobody tells of a move that its source gave up; Nova's audit drops
+        its migration.
         """
         self._expected = {
             instance: needs
@@ -59,3 +85,10 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
             for need in needs
             if instance != but
         ]
+
+
+def _needs(cells: Iterable[Any]) -> list[Need]:
+    return [
+        Need(cell.id, cell.memory * 1024, cell.pagesize or room.BASE_PAGE_KIB)
+        for cell in cells
+    ]

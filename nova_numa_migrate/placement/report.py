@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 import dataclasses
 import json
-from typing import Self
+from typing import Any, Self
 
 from nova_numa_migrate import metadata as texts
 from nova_numa_migrate.move import MOVE_KEY
@@ -49,12 +49,22 @@ class CellPlacement:
 
     def store(self, metadata: MutableMapping[str, str]) -> None:
         """Write this cell into an instance's system metadata."""
-        stored = {'node': self.node, 'pages': self.pages}
         texts.put(
             metadata,
             _CELL_KEY % self.cell,
-            json.dumps(stored, separators=(',', ':')),
+            json.dumps(self.to_primitive(), separators=(',', ':')),
         )
+
+    def to_primitive(self) -> dict[str, Any]:
+        """For JSON or a message, whose keys are texts."""
+        pages = {str(node): count for node, count in self.pages.items()}
+        return {'cell': self.cell, 'node': self.node, 'pages': pages}
+
+    @classmethod
+    def of_primitive(cls, stored: Mapping[str, Any]) -> Self:
+        """From what ``to_primitive`` gave."""
+        pages = {int(node): count for node, count in stored['pages'].items()}
+        return cls(stored['cell'], stored['node'], pages)
 
     @classmethod
     def of(cls, metadata: Mapping[str, str], cell: int) -> Self | None:
@@ -62,6 +72,4 @@ class CellPlacement:
         text = texts.get(metadata, _CELL_KEY % cell)
         if not text:
             return None
-        stored = json.loads(text)
-        pages = {int(node): count for node, count in stored['pages'].items()}
-        return cls(cell, stored['node'], pages)
+        return cls.of_primitive(json.loads(text))

@@ -113,7 +113,7 @@ def verify(context: Any, instance: Any, move: Move) -> None:
     """
     with step(context, instance, 'numa_migrate_verify'):
         try:
-            placement = pages.measure(instance, move.node_map)
+            placement = pages.measure(instance, move.node_map.nodes)
         except Exception as error:
             LOG.warning(
                 'The placement of the guest could not be measured: %s',

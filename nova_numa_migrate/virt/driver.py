@@ -8,7 +8,7 @@ not named: they differ between the releases of Nova.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import functools
 import os
 from pathlib import Path
@@ -22,7 +22,9 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from nova_numa_migrate import privsep
+from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import transport
+from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.checkpoint.store import CheckpointStore
@@ -30,9 +32,11 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.placement.report import CellPlacement
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import entrance
 from nova_numa_migrate.virt import homecoming
+from nova_numa_migrate.virt import pages
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
@@ -51,6 +55,11 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         self.user_and_group = os.getuid(), os.getgid()
         # Where a guest's power-off and its start are replaced.
         self._entrance = entrance.Entrance()
+
+    @functools.cached_property
+    def peers(self) -> rpc.NumaComputeAPI:
+        """The other hosts that run the plugin."""
+        return rpc.NumaComputeAPI()
 
     def init_host(self, host: str) -> None:
         """Start; the directory of the checkpoints is made private."""
@@ -87,6 +96,24 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
                 {'image': instance.image_ref, 'error': error},
                 instance=instance,
             )
+
+    def demand_of(self, instance: Any) -> Demand:
+        """What the checkpoint of a guest that runs here asks of a host.
+
+        :raises nova.exception.InstanceNotFound: when it is not here.
+        """
+        guest = self._host.get_guest(instance)
+        return Demand.of(
+            guest.get_xml_desc(),
+            guest._domain.memoryStats().get('rss'),
+            self._host.get_version(),
+        )
+
+    def measure(
+        self, instance: Any, nodes: Sequence[int]
+    ) -> list[CellPlacement]:
+        """Where the pages of a guest that runs here are; see virt.pages."""
+        return pages.measure(instance, nodes)
 
     # The source ----------------------------------------------------------
 

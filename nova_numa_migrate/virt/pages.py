@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from oslo_log import log as logging
 
 from nova_numa_migrate import privsep
-from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import numa_maps
 from nova_numa_migrate.placement.report import CellPlacement
 
@@ -17,11 +17,11 @@ LOG = logging.getLogger(__name__)
 _MIB = 1024 * 1024
 
 
-def measure(instance: Any, node_map: NodeMap) -> list[CellPlacement]:
+def measure(instance: Any, nodes: Sequence[int]) -> list[CellPlacement]:
     """The placement of each guest cell whose memory was found.
 
     :param instance: objects.Instance, running on this host.
-    :param node_map: the nodes that its cells were asked to be on.
+    :param nodes: where its cells are meant to be, by their order.
     :raises OSError: when the guest does not run any more.
     """
     maps, numa, command = privsep.read_guest_process(instance.name)
@@ -38,7 +38,7 @@ def measure(instance: Any, node_map: NodeMap) -> list[CellPlacement]:
             instance=instance,
         )
     return [
-        CellPlacement(cell, node_map.nodes[cell], area.pages)
+        CellPlacement(cell, nodes[cell], area.pages)
         for cell, area in enumerate(found)
         if area is not None
     ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nova import exception
+from nova import objects
 from nova.compute import power_state
 from nova.compute import vm_states
 import nova.conf
@@ -24,6 +25,7 @@ from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
 from nova_numa_migrate import privsep
+from nova_numa_migrate.checkpoint import demand as demands
 from nova_numa_migrate.checkpoint import digest
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
@@ -109,8 +111,9 @@ class Departure:
         :raises nova.exception.MigrationError: naming the step that failed;
             when it is the save, the guest runs on.
         """
-        store = self._driver.checkpoints
-        image = store.image(self._instance.uuid)
+        image = self._driver.checkpoints.image(self._instance.uuid)
+        with self._step('numa_migrate_check'):
+            self._ask_destination(move)
         self._record(move, Step.SAVING)
         with self._step('numa_migrate_checkpoint'):
             guest = self._driver._host.get_guest(self._instance)
@@ -121,6 +124,29 @@ class Departure:
             privsep.take_over(str(image), *self._driver.user_and_group)
         with self._step('numa_migrate_transfer'):
             self._send(image)
+
+    def _ask_destination(self, move: Move) -> None:
+        """The last look at both hosts while the guest still runs.
+
+        :raises nova.exception.MigrationPreCheckError: with every reason.
+        """
+        migration = objects.Migration.get_by_uuid(
+            self._context, move.migration
+        )
+        demand = self._driver.demand_of(self._instance)
+        shortage = demands.disk_shortage(
+            self._driver.checkpoints.root, demand.kib
+        )
+        refusals = [
+            *([demands.told(CONF.host, [shortage])] if shortage else ()),
+            *self._driver.peers.check_destination(
+                self._context, migration.dest_compute, self._instance, demand
+            ),
+        ]
+        if refusals:
+            raise exception.MigrationPreCheckError(
+                reason=f'{"; ".join(refusals)}. The guest runs on'
+            )
 
     def _send(self, image: Path) -> None:
         """Send the file, and read it for its digest at the same time."""

@@ -19,7 +19,7 @@ PURE = {
 }
 FACING_NOVA = {'api', 'compute', 'scheduler', 'virt'}
 # These put the others together or serve them.
-SHARED = {'cmd', 'fit', 'privsep', 'seams'}
+SHARED = {'cmd', 'fit', 'privsep', 'rpc', 'seams'}
 HYPERVISOR = {'libvirt', 'nova'}
 
 

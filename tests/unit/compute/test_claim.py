@@ -121,7 +121,7 @@ class ClaimTestCase(test.NoDBTestCase):
             error = self.assertRaises(
                 exception.ComputeResourcesUnavailable, self.claim
             )
-            self.assertIn('Host compute2 is short of memory', str(error))
+            self.assertIn('Host compute2 cannot take the guest', str(error))
             self.assertIn('node 2 has 1151 MiB free now', str(error))
             self.kernel.set(2, 1152)
             self.claim()

@@ -183,7 +183,7 @@ class VerifyTestCase(DestinationTestCase):
         placement = report.CellPlacement(0, 3, {3: 5})
         measure = self.patch(pages, 'measure', return_value=[placement])
         destination.verify(self.context, self.instance, self.move)
-        measure.assert_called_once_with(self.instance, hint.NodeMap((3,)))
+        measure.assert_called_once_with(self.instance, (3,))
         self.assertEqual(
             placement,
             report.CellPlacement.of(self.instance.system_metadata, 0),

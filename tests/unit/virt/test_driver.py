@@ -541,6 +541,9 @@ class WayBackTestCase(DriverTestCase):
 
 
 OWN = (
+    'demand_of',
+    'measure',
+    'peers',
     'warm_up',
     'bring_back',
     '_bring_back',

@@ -7,7 +7,6 @@ from nova import objects
 from nova import test
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import hint
 from nova_numa_migrate import privsep
 from nova_numa_migrate.placement import report
 from nova_numa_migrate.virt import pages
@@ -50,7 +49,7 @@ class PagesTestCase(test.NoDBTestCase):
             autospec=True,
             return_value=(maps, numa_maps, command),
         ) as read:
-            result = pages.measure(self.instance, hint.NodeMap((3, 2)))
+            result = pages.measure(self.instance, (3, 2))
         read.assert_called_once_with('instance-00000007')
         return result
 

@@ -26,10 +26,12 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate import privsep
+from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import digest
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.checkpoint import transport
+from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import source
 from tests.unit.guest_xml import golden
@@ -91,6 +93,17 @@ class DepartureTestCase(test.NoDBTestCase):
             libvirt_host.Host, instance=True
         )
         self.driver._host.get_guest.return_value = self.guest
+        self.driver.demand_of.return_value = Demand('', '', 0, 1)
+        self.driver.peers = mock.create_autospec(
+            rpc.NumaComputeAPI, instance=True
+        )
+        self.driver.peers.check_destination.side_effect = self.checked
+        self.refusals = []
+        self.patch(
+            objects.Migration,
+            'get_by_uuid',
+            return_value=objects.Migration(dest_compute='compute2'),
+        )
         self.patch(
             privsep, 'take_over', side_effect=lambda *_: self.seen('take')
         )
@@ -116,6 +129,11 @@ class DepartureTestCase(test.NoDBTestCase):
         self.calls.append((name, found and str(found.step)))
         if name in self.failing:
             raise Failure(name)
+
+    def checked(self, context, host, instance, demand):
+        self.assertEqual('compute2', host)
+        self.seen('check')
+        return self.refusals
 
     def reverted(self, *args):
         self.assertEqual(
@@ -171,6 +189,7 @@ class OrderTestCase(DepartureTestCase):
         self.assertEqual(
             [
                 ('before', None),
+                ('check', None),
                 ('save', 'saving'),
                 ('take', 'saved'),
                 ('send', 'saved'),
@@ -194,7 +213,11 @@ class OrderTestCase(DepartureTestCase):
         self.run_()
         started = objects.InstanceActionEvent.event_start.call_args_list
         self.assertEqual(
-            ['numa_migrate_checkpoint', 'numa_migrate_transfer'],
+            [
+                'numa_migrate_check',
+                'numa_migrate_checkpoint',
+                'numa_migrate_transfer',
+            ],
             [call.args[2] for call in started],
         )
 
@@ -218,19 +241,34 @@ class WayBackTestCase(DepartureTestCase):
         self.assertIs(refusal, error)
         self.driver.bring_back.assert_not_called()
 
+    def test_a_destination_that_cannot_go_on_with_it(self):
+        self.refusals = ['Host compute2 cannot take the guest: no node']
+        text = self.rolled_back()
+        self.assertIn('cannot take the guest: no node', text)
+        self.assertIn('The guest runs on', text)
+        self.assertEqual(['before', 'check'], self.names())
+        self.assertEqual([], list(self.root.iterdir()))
+
+    def test_a_source_without_room_for_the_checkpoint(self):
+        self.driver.demand_of.return_value = Demand('', '', 0, 1 << 50)
+        text = self.rolled_back()
+        self.assertIn('the checkpoint may take', text)
+        self.assertIn(str(self.root), text)
+        self.assertEqual([], list(self.root.iterdir()))
+
     def test_a_failed_save_leaves_the_running_guest_alone(self):
         self.failing = {'save'}
         self.image.write_text('half')
         text = self.rolled_back()
         self.assertIn('numa_migrate_checkpoint failed', text)
-        self.assertEqual(['before', 'save'], self.names())
+        self.assertEqual(['before', 'check', 'save'], self.names())
         self.assertEqual([], list(self.root.iterdir()))
         self.assertIsNone(self.state())
 
     @ddt.data(
-        ('take', ['before', 'save', 'take']),
-        ('send', ['before', 'save', 'take', 'send']),
-        ('copy', ['before', 'save', 'take', 'send', 'copy']),
+        ('take', ['before', 'check', 'save', 'take']),
+        ('send', ['before', 'check', 'save', 'take', 'send']),
+        ('copy', ['before', 'check', 'save', 'take', 'send', 'copy']),
     )
     @ddt.unpack
     def test_a_saved_guest_goes_on_here_with_its_state(self, failing, before):

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether this host, the destination, can go on with a guest.
+
+Asked twice while the guest runs on: before the claim, so that Nova tries the
+next host, and by the source right before it saves the guest, when everything
+else is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nova import exception
+from nova import objects
+
+from nova_numa_migrate.checkpoint import demand as demands
+from nova_numa_migrate.checkpoint.demand import Demand
+
+
+def before_the_claim(
+    manager: Any, context: Any, instance: Any, nodes: Iterable[int]
+) -> None:
+    """Refuse a guest that would be saved and could not go on here.
+
+    :param manager: the compute manager of this host.
+    :raises nova.exception.ComputeResourcesUnavailable: with every reason;
+        Nova tries the next host.
+    """
+    demand = manager.driver.peers.describe_guest(context, instance)
+    refusals = _refusals(manager.driver, context, instance, nodes, demand)
+    if refusals:
+        raise exception.ComputeResourcesUnavailable(
+            reason=demands.told(manager.host, refusals)
+        )
+
+
+def at_the_save(
+    manager: Any, context: Any, instance: Any, demand: Demand
+) -> list[str]:
+    """Why the claimed cells cannot take the guest now; empty if they can."""
+    cells = instance.migration_context.new_numa_topology.cells
+    nodes = [cell.id for cell in cells]
+    return [
+        *_refusals(manager.driver, context, instance, nodes, demand),
+        *manager.rt.short_of_memory(instance.uuid, cells),
+    ]
+
+
+def _refusals(
+    driver: Any,
+    context: Any,
+    instance: Any,
+    nodes: Iterable[int],
+    demand: Demand,
+) -> list[str]:
+    host = driver._host
+    shortage = demands.disk_shortage(driver.checkpoints.root, demand.kib)
+    return [
+        *demands.refusals(
+            demand,
+            nodes,
+            # Nova's own copy is as old as the service.
+            host.get_connection().getCapabilities(),
+            host.get_version(),
+        ),
+        *_cpu_refusals(driver, context, instance),
+        *([shortage] if shortage else ()),
+    ]
+
+
+def _cpu_refusals(driver: Any, context: Any, instance: Any) -> list[str]:
+    """As Nova compares them for a live migration.
+
+    A guest whose CPU is its host's is compared as the source's host.
+    """
+    model = instance.vcpu_model
+    info = None
+    if not (model and model.model):
+        model = None
+        source = objects.ComputeNode.get_by_host_and_nodename(
+            context, instance.host, instance.node
+        )
+        info = source.cpu_info
+    try:
+        driver._compare_cpu(model, info, instance)
+    except exception.InvalidCPUInfo as error:
+        return [f'its CPU is not the guest\'s: {error.format_message()}']
+    return []

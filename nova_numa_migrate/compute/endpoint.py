@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this compute service answers to the others that run the plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import oslo_messaging as messaging
+
+from nova_numa_migrate import rpc
+from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.checkpoint.demand import told
+from nova_numa_migrate.compute import acceptance
+
+
+class NumaEndpoint:
+    """Called by oslo.messaging; the public methods are the interface.
+
+    :param manager: the compute manager.
+    """
+
+    target = messaging.Target(namespace=rpc.NAMESPACE, version=rpc.VERSION)
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    def describe_guest(self, context: Any, instance: Any) -> dict[str, Any]:
+        """On the source: what the running guest asks of a destination."""
+        demand: Demand = self._manager.driver.demand_of(instance)
+        return demand.to_primitive()
+
+    def check_destination(
+        self, context: Any, instance: Any, demand: dict[str, Any]
+    ) -> list[str]:
+        """On the destination, which has claimed: can the guest go on here?"""
+        refusals = acceptance.at_the_save(
+            self._manager, context, instance, Demand(**demand)
+        )
+        return [told(self._manager.host, refusals)] if refusals else []
+
+    def measure_placement(
+        self, context: Any, instance: Any
+    ) -> list[dict[str, Any]]:
+        """Where the guest's pages are, on the host that it runs on."""
+        cells = instance.numa_topology.cells if instance.numa_topology else []
+        found = self._manager.driver.measure(
+            instance, [cell.id for cell in cells]
+        )
+        return [cell.to_primitive() for cell in found]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the compute services that run the plugin ask one another.
+
+Messages of a namespace of our own on Nova's compute topic: Nova's own RPC
+interface stays as it is, and a service without the plugin refuses them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova import exception
+from nova import rpc
+from nova.compute import rpcapi
+from nova.objects import base
+import oslo_messaging as messaging
+
+from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.placement.report import CellPlacement
+
+NAMESPACE = 'numa_migrate'
+
+#: Counts up with what the messages hold.
+VERSION = '1.0'
+
+
+class NumaComputeAPI:
+    """The client; see compute.endpoint for what answers."""
+
+    def __init__(self) -> None:
+        target = messaging.Target(
+            topic=rpcapi.RPC_TOPIC, namespace=NAMESPACE, version=VERSION
+        )
+        self._router = rpc.ClientRouter(
+            rpc.get_client(target, serializer=base.NovaObjectSerializer())
+        )
+
+    def describe_guest(self, context: Any, instance: Any) -> Demand:
+        """What the checkpoint of the running guest will ask of a host."""
+        found = self._call(
+            context, instance.host, 'describe_guest', instance=instance
+        )
+        return Demand(**found)
+
+    def check_destination(
+        self, context: Any, host: str, instance: Any, demand: Demand
+    ) -> list[str]:
+        """Why the host cannot go on with the guest; empty when it can."""
+        found: list[str] = self._call(
+            context,
+            host,
+            'check_destination',
+            instance=instance,
+            demand=demand.to_primitive(),
+        )
+        return found
+
+    def measure_placement(
+        self, context: Any, instance: Any
+    ) -> list[CellPlacement]:
+        """Where the pages of the running guest are at this moment."""
+        found = self._call(
+            context, instance.host, 'measure_placement', instance=instance
+        )
+        return [CellPlacement.of_primitive(cell) for cell in found]
+
+    def _call(
+        self, context: Any, host: str, method: str, **arguments: Any
+    ) -> Any:
+        """Ask a host.
+
+        :raises nova.exception.MigrationPreCheckError: when it does not
+            answer, or cannot.
+        """
+        client = self._router.client(context).prepare(server=host)
+        try:
+            return client.call(context, method, **arguments)
+        except exception.NovaException:
+            raise
+        except Exception as error:
+            raise exception.MigrationPreCheckError(
+                reason=f'nova-numa-compute on host {host} did not answer '
+                f'{method}: {type(error).__name__}: {error}'
+            ) from error
