@@ -15,6 +15,7 @@ from webob import exc
 from nova_numa_migrate.api import fleet
 from nova_numa_migrate.api import policy
 from nova_numa_migrate.api.schemas import numa_nodes as schema
+from nova_numa_migrate.api.schemas import shapes
 from nova_numa_migrate.api.views import numa_nodes as views
 from nova_numa_migrate.policies import numa_nodes as rules
 
@@ -56,7 +57,7 @@ class NumaNodesController(wsgi.Controller):
         }
 
     @wsgi.expected_errors((400, 403, 404))
-    @validation.query_schema(schema.SHOW_QUERY)
+    @validation.query_schema(shapes.NO_QUERY)
     @validation.response_body_schema(schema.SHOW)
     def show(self, req: Any, host: str) -> dict[str, Any]:
         """One host."""

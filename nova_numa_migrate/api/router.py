@@ -18,6 +18,7 @@ import nova.conf
 
 from nova_numa_migrate.api import migrate_server
 from nova_numa_migrate.api import numa_nodes
+from nova_numa_migrate.api import numa_placement
 from nova_numa_migrate.conf import numa_migrate
 
 _ACTION = 'migrate'
@@ -32,11 +33,13 @@ def _made(controller: Any) -> Any:
 
 
 _NODES = _resource(numa_nodes.NumaNodesController)
+_PLACEMENT = _resource(numa_placement.NumaPlacementController)
 
 #: In the form of Nova's own routes.
 _ROUTES = (
     (f'/{numa_nodes.COLLECTION}', {'GET': [_NODES, 'index']}),
     (f'/{numa_nodes.COLLECTION}/{{host}}', {'GET': [_NODES, 'show']}),
+    (numa_placement.PATH, {'GET': [_PLACEMENT, 'show']}),
 )
 
 

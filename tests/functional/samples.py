@@ -14,6 +14,9 @@ from typing import Any
 
 DIRECTORY = pathlib.Path(__file__).parents[2] / 'doc/source/api/samples'
 
+#: In the place of the server of a test.
+SERVER = '6a3b0c5e-5d2f-4c0e-9f6b-2f0d8e4b7a11'
+
 
 def text_of(answer: Any, names: Mapping[str, str]) -> str:
     """An answer as its sample shows it.

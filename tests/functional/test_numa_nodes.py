@@ -18,7 +18,6 @@ DISTANCES = [
     [20, 20, 10, 12],
     [20, 20, 12, 10],
 ]
-SERVER = '6a3b0c5e-5d2f-4c0e-9f6b-2f0d8e4b7a11'
 
 
 class NodesTestCase(base.NumaMigrateTestCase):
@@ -41,7 +40,8 @@ class NumaNodesTest(NodesTestCase):
         self.hinted_migrate(server, [3, 2])
         self.confirm(server)
         host = self.get('/compute2')
-        samples.check(self, 'numa-nodes-show', host, {server['id']: SERVER})
+        names = {server['id']: samples.SERVER}
+        samples.check(self, 'numa-nodes-show', host, names)
         listed = self.get('?limit=1&marker=compute1')
         self.assertEqual([host['numa_host']], listed['numa_hosts'])
         (link,) = listed['numa_hosts_links']
@@ -50,10 +50,7 @@ class NumaNodesTest(NodesTestCase):
             self,
             'numa-nodes-list',
             listed,
-            {
-                server['id']: SERVER,
-                endpoint: 'http://nova.example.com/v2.1',
-            },
+            {**names, endpoint: 'http://nova.example.com/v2.1'},
         )
         cells = {
             guest['cell']: node['id']

@@ -7,100 +7,82 @@ from typing import Any
 
 from nova.api.validation import parameter_types
 
-_NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}
-_COUNT = {'type': 'integer', 'minimum': 0}
-_IDS = {'type': 'array', 'items': _COUNT, 'uniqueItems': True}
-
-
-def _object(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
-    return {
-        'type': 'object',
-        'properties': properties,
-        'required': [name for name in properties if name not in optional],
-        'additionalProperties': False,
-    }
-
+from nova_numa_migrate.api.schemas import shapes
 
 INDEX_QUERY: dict[str, Any] = {
     'type': 'object',
     'properties': {
-        'host': parameter_types.single_param(_NAME),
+        'host': parameter_types.single_param(shapes.NAME),
         'limit': parameter_types.single_param(
             parameter_types.non_negative_integer
         ),
-        'marker': parameter_types.single_param(_NAME),
+        'marker': parameter_types.single_param(shapes.NAME),
     },
     'additionalProperties': False,
 }
 
-SHOW_QUERY: dict[str, Any] = {
-    'type': 'object',
-    'properties': {},
-    'additionalProperties': False,
-}
-
-_GUEST = _object(
+_GUEST = shapes.exactly(
     {
-        'server_id': {'type': 'string', 'format': 'uuid'},
-        'cell': _COUNT,
-        'memory_mb': _COUNT,
-        'vcpus': _IDS,
+        'server_id': shapes.UUID,
+        'cell': shapes.COUNT,
+        'memory_mb': shapes.COUNT,
+        'vcpus': shapes.IDS,
     }
 )
 
-_NODE = _object(
+_NODE = shapes.exactly(
     {
-        'id': _COUNT,
-        'cpus': _object(
+        'id': shapes.COUNT,
+        'cpus': shapes.exactly(
             {
-                'shared': _IDS,
-                'shared_vcpus_used': _COUNT,
-                'dedicated': _IDS,
-                'dedicated_used': _IDS,
+                'shared': shapes.IDS,
+                'shared_vcpus_used': shapes.COUNT,
+                'dedicated': shapes.IDS,
+                'dedicated_used': shapes.IDS,
             }
         ),
         # Overcommitted memory leaves less than nothing.
-        'memory_mb': _object(
-            {'total': _COUNT, 'used': _COUNT, 'free': {'type': 'integer'}}
+        'memory_mb': shapes.exactly(
+            {
+                'total': shapes.COUNT,
+                'used': shapes.COUNT,
+                'free': {'type': 'integer'},
+            }
         ),
         'page_pools': {
             'type': 'array',
-            'items': _object(
+            'items': shapes.exactly(
                 {
-                    'size_kb': _COUNT,
-                    'total': _COUNT,
-                    'used': _COUNT,
-                    'reserved': _COUNT,
+                    'size_kb': shapes.COUNT,
+                    'total': shapes.COUNT,
+                    'used': shapes.COUNT,
+                    'reserved': shapes.COUNT,
                     'free': {'type': 'integer'},
                 }
             ),
         },
-        'distances': {
-            'type': ['object', 'null'],
-            'additionalProperties': _COUNT,
-        },
+        'distances': shapes.or_null(shapes.by_id(shapes.COUNT)),
         'guests': {'type': 'array', 'items': _GUEST},
     }
 )
 
-HOST = _object(
+HOST = shapes.exactly(
     {
-        'host': _NAME,
-        # Why nothing, or not all, is known of it.
-        'error': {'type': ['string', 'null']},
+        'host': shapes.NAME,
+        'error': shapes.WHY_NOT,
         'runs_plugin': {'type': ['boolean', 'null']},
         'numa_nodes': {'type': 'array', 'items': _NODE},
     }
 )
 
-_LINK = _object(
+_LINK = shapes.exactly(
     {
         'rel': {'type': 'string', 'const': 'next'},
         'href': {'type': 'string', 'format': 'uri'},
     }
 )
 
-INDEX = _object(
+INDEX = shapes.exactly(
     {
         'numa_hosts': {'type': 'array', 'items': HOST},
         'numa_hosts_links': {'type': 'array', 'items': _LINK},
@@ -108,4 +90,4 @@ INDEX = _object(
     'numa_hosts_links',
 )
 
-SHOW = _object({'numa_host': HOST})
+SHOW = shapes.exactly({'numa_host': HOST})

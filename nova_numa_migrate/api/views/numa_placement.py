@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a server was asked to be, where it claims to be, and where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_numa_migrate.api.measurement import Measurement
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.placement.report import CellPlacement
+
+
+def placement(instance: Any, measurement: Measurement) -> dict[str, Any]:
+    """As ``schemas.numa_placement.SHOW`` has it.
+
+    :param instance: objects.Instance with its NUMA topology and metadata.
+    """
+    move = Move.of(instance.system_metadata)
+    topology = instance.numa_topology
+    found = {cell.cell: cell for cell in measurement.cells}
+    return {
+        'server_id': instance.uuid,
+        'host': instance.host,
+        'asked': move
+        and {
+            'numa_node': list(move.node_map.nodes),
+            'numa_checkpoint': move.checkpoint,
+        },
+        'measured': measurement.when,
+        'error': measurement.error,
+        'cells': [
+            _cell(
+                number,
+                cell,
+                move.node_map.nodes[number] if move else None,
+                # Elsewhere than on a host there is no node.
+                cell.id if instance.host else None,
+                found.get(number),
+            )
+            for number, cell in enumerate(topology.cells if topology else ())
+        ],
+    }
+
+
+def _cell(
+    number: int,
+    cell: Any,
+    asked: int | None,
+    claimed: int | None,
+    found: CellPlacement | None,
+) -> dict[str, Any]:
+    return {
+        'cell': number,
+        'memory_mb': cell.memory,
+        'page_size_kb': cell.pagesize,
+        'vcpus': sorted(cell.total_cpus),
+        'asked_node': asked,
+        'claimed_node': claimed,
+        'pinned_cpus': {
+            str(vcpu): cpu
+            for vcpu, cpu in sorted((cell.cpu_pinning or {}).items())
+        },
+        'pages': found
+        and {str(node): pages for node, pages in sorted(found.pages.items())},
+        'share': found and found.share,
+    }
