@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a server's pages are, as far as it is known."""
+"""Where a server's pages are: now, or at least after its last move."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
+from nova import exception
+from nova import objects
+from nova import servicegroup
+
+from nova_numa_migrate import rpc
 from nova_numa_migrate.placement.report import CellPlacement
 
 
@@ -14,8 +19,8 @@ from nova_numa_migrate.placement.report import CellPlacement
 class Measurement:
     """The pages of the guest cells that were found.
 
-    ``when`` is ``after_move``, or None when nothing is known and ``error``
-    says why.
+    ``when`` is ``now``, ``after_move``, or None when nothing is known.
+    ``error`` says why the guest was not measured now.
     """
 
     when: str | None
@@ -23,21 +28,42 @@ class Measurement:
     error: str | None = None
 
 
-def of(instance: Any) -> Measurement:
-    """What was measured of a server.
+class _NotMeasured(Exception):
+    """The text says why."""
 
+
+def of(context: Any, instance: Any, hosts: rpc.NumaComputeAPI) -> Measurement:
+    """What is known of a server.
+
+    :param context: targeted at the server's cell.
     :param instance: objects.Instance with its NUMA topology and metadata.
     """
+    try:
+        return Measurement('now', _measured(context, instance, hosts))
+    except (exception.NovaException, _NotMeasured) as error:
+        stored = _stored(instance)
+        when = 'after_move' if stored else None
+        return Measurement(when, stored, str(error))
+
+
+def _measured(
+    context: Any, instance: Any, hosts: rpc.NumaComputeAPI
+) -> list[CellPlacement]:
+    """Ask the host, unless it cannot know or nobody would answer."""
     if instance.numa_topology is None:
-        return Measurement(None, error='it has no virtual NUMA topology')
-    stored = (
+        raise _NotMeasured('the server has no virtual NUMA topology')
+    if not instance.host:
+        raise _NotMeasured('the server is on no host')
+    service = objects.Service.get_by_compute_host(context, instance.host)
+    if not servicegroup.API().service_is_up(service):
+        raise _NotMeasured(f'nova-compute on host {instance.host} is down')
+    return hosts.measure_placement(context, instance)
+
+
+def _stored(instance: Any) -> list[CellPlacement]:
+    topology = instance.numa_topology
+    found = (
         CellPlacement.of(instance.system_metadata, number)
-        for number in range(len(instance.numa_topology.cells))
+        for number in range(len(topology.cells) if topology else 0)
     )
-    cells = [cell for cell in stored if cell is not None]
-    if cells:
-        return Measurement('after_move', cells)
-    return Measurement(
-        None,
-        error='it is measured after a move and until the move is confirmed',
-    )
+    return [cell for cell in found if cell is not None]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from nova.api import validation
@@ -10,6 +11,7 @@ from nova.api.openstack import common
 from nova.api.openstack import wsgi
 from nova.compute import api as compute_api
 
+from nova_numa_migrate import rpc
 from nova_numa_migrate.api import measurement
 from nova_numa_migrate.api import policy
 from nova_numa_migrate.api.schemas import numa_placement as schema
@@ -30,6 +32,11 @@ class NumaPlacementController(wsgi.Controller):
         super().__init__()
         self.compute_api = compute_api.API()
 
+    @functools.cached_property
+    def hosts(self) -> rpc.NumaComputeAPI:
+        """The hosts that run the plugin."""
+        return rpc.NumaComputeAPI()
+
     @wsgi.expected_errors((400, 403, 404))
     @validation.query_schema(shapes.NO_QUERY)
     @validation.response_body_schema(schema.SHOW)
@@ -41,5 +48,5 @@ class NumaPlacementController(wsgi.Controller):
         )
         target = {'project_id': instance.project_id}
         policy.authorize(context, rules.SHOW, target)
-        found = measurement.of(instance)
+        found = measurement.of(context, instance, self.hosts)
         return {'numa_placement': views.placement(instance, found)}

@@ -199,7 +199,11 @@ class Domain(fakelibvirt.Domain):
 
         Each guest cell is one area, all of it on the node it is bound to;
         before them an area that is no guest memory.
+
+        :raises OSError: when the guest is off.
         """
+        if not self.isActive():
+            raise FileNotFoundError(f'{self.name()}.pid')
         maps = ['55d000000000-55d000002000 r-xp 00000000 fd:00 9 /bin/qemu']
         numa_maps = ['55d000000000 default file=/bin/qemu mapped=2 N0=2']
         nodes = {

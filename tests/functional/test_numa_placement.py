@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
+from nova_numa_migrate import rpc
 from nova_numa_migrate.placement import report
 from tests.functional import base
 from tests.functional import samples
@@ -39,15 +42,49 @@ class NumaPlacementTest(base.NumaMigrateTestCase):
         self.confirm(server)
         self.assertEqual([3, 2], self.shown(server, 'claimed_node'))
 
-    def test_pages_that_are_elsewhere(self):
+    def test_it_is_the_host_that_measures(self):
+        server = self.boot(cells=1)
+        pages = report.CellPlacement(0, 0, {0: 3 * PAGES // 4, 1: PAGES // 4})
+        with mock.patch.object(
+            rpc.NumaComputeAPI,
+            'measure_placement',
+            autospec=True,
+            return_value=[pages],
+        ):
+            self.assertEqual([0.75], self.shown(server, 'share'))
+            self.assertEqual(
+                [{'0': 3 * PAGES // 4, '1': PAGES // 4}],
+                self.shown(server, 'pages'),
+            )
+
+    def test_a_host_that_cannot_be_asked(self):
         server = self.boot(cells=1)
         self.hinted_migrate(server, [3])
-        instance = self.instance(server)
-        report.CellPlacement(0, 3, {3: 3 * PAGES // 4, 1: PAGES // 4}).store(
-            instance.system_metadata
+        self.force_down('compute2', True)
+        found = self.get(server)['numa_placement']
+        self.assertEqual('after_move', found['measured'])
+        self.assertIn('compute2 is down', found['error'])
+        self.assertEqual([{'3': PAGES}], self.shown(server, 'pages'))
+        self.force_down('compute2', False)
+        self.confirm(server)
+        self.post_action(server, {'os-stop': None})
+        self.wait_for(server, 'SHUTOFF')
+        found = self.get(server)['numa_placement']
+        self.assertIsNone(found['measured'])
+        self.assertIn('compute2', found['error'])
+        self.assertEqual([None], self.shown(server, 'pages'))
+
+    def force_down(self, host, down):
+        self.admin_api.put_service_force_down(
+            self.computes[host].service_ref.uuid, down
         )
-        instance.save()
-        self.assertEqual([0.75], self.shown(server, 'share'))
+
+    def test_a_host_without_the_plugin(self):
+        self.start_stock_compute('stock1', host_info=base.four_nodes())
+        server = self.boot(cells=1, host='stock1')
+        found = self.get(server)['numa_placement']
+        self.assertIsNone(found['measured'])
+        self.assertIn('stock1', found['error'])
 
     def test_guests_of_which_little_is_known(self):
         flavor = self._create_flavor(vcpu=1, disk=1, ephemeral=0)

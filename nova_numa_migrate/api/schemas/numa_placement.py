@@ -39,7 +39,7 @@ SHOW = shapes.exactly(
                 'server_id': shapes.UUID,
                 'host': shapes.or_null(shapes.NAME),
                 'asked': shapes.or_null(_ASKED),
-                'measured': {'enum': ['after_move', None]},
+                'measured': {'enum': ['now', 'after_move', None]},
                 'error': shapes.WHY_NOT,
                 'cells': {'type': 'array', 'items': _CELL},
             }
