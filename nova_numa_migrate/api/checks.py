@@ -106,8 +106,6 @@ def _blockers(context: Any, instance: Any) -> Iterator[str]:
         yield 'persistent memory devices (hw:pmem)'
     if any(_asks_for_vgpu(key) for key in specs):
         yield 'mediated device (vGPU)'
-    if instance.flavor.swap:
-        yield 'swap disk (Nova does not carry its content)'
     if compute_api.instance_has_share(context, instance):
         yield 'virtiofs share'
 

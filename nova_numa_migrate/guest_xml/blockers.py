@@ -7,6 +7,7 @@ needs one look.  Pure: lxml only.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from lxml import etree
@@ -29,27 +30,32 @@ _BLOCKERS = (
     ('devices/shmem', 'shared memory device'),
     ('launchSecurity', 'encrypted memory'),
     ('os/nvram', 'UEFI variable store (NVRAM)'),
-    (
-        'devices/disk/source[substring(@file, string-length(@file) - 8)'
-        ' = "disk.swap"]',
-        'swap disk (Nova does not carry its content)',
-    ),
 )
 
+#: Nova carries files alone; its volumes are blocks of the host as well.
+_LVM = 'LVM disk'
 
-def blockers(xml: str) -> list[str]:
+
+def blockers(xml: str, volumes: Collection[str] = ()) -> list[str]:
     """Every reason why the guest of this XML cannot be checkpointed.
 
     :param xml: libvirt's description of the running domain.
+    :param volumes: the targets of disks that are Cinder's, as ``vdb``.
     :returns: one text a device, as ``SR-IOV port (hostdev0)``; empty when
         the guest can be checkpointed.
     """
     domain = etree.fromstring(xml.encode())
-    return [
-        f'{name} ({_label(element)})'
+    found = [
+        (name, element)
         for path, name in _BLOCKERS
         for element in _find(domain, path)
     ]
+    found += [
+        (_LVM, disk)
+        for disk in _find(domain, 'devices/disk[@type="block"]')
+        if disk.find('target').get('dev') not in volumes
+    ]
+    return [f'{name} ({_label(element)})' for name, element in found]
 
 
 def _find(element: etree._Element, path: str) -> list[Any]:
@@ -59,11 +65,8 @@ def _find(element: etree._Element, path: str) -> list[Any]:
 
 def _label(element: etree._Element) -> str:
     """What an operator can find the device by."""
-    device = element if element.tag != 'source' else element.getparent()
-    if device is None:
-        return element.tag
     for path in ('alias/@name', 'target/@dev', 'mac/@address'):
-        found = _find(device, path)
+        found = _find(element, path)
         if found:
             return str(found[0])
-    return device.tag
+    return element.tag

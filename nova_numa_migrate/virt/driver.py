@@ -34,6 +34,7 @@ from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.placement.report import CellPlacement
 from nova_numa_migrate.virt import destination
+from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
 from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import pages
@@ -181,18 +182,16 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         context: Any,
         migration: Any,
         instance: Any,
+        disk_info: str,
         *args: Any,
         **kwargs: Any,
     ) -> None:
         """Start the guest, from its checkpoint if its move has one."""
-        finish = functools.partial(
-            super().finish_migration,
-            context,
-            migration,
-            instance,
-            *args,
-            **kwargs,
-        )
+        novas = super().finish_migration
+
+        def finish(disk_info: str = disk_info) -> None:
+            novas(context, migration, instance, disk_info, *args, **kwargs)
+
         move = Move.of(instance.system_metadata, migration.uuid)
         if move is None or move.state is not State.SAVED:
             finish()
@@ -204,7 +203,12 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             Journal(move.migration, Step.RESTORING, digest=move.digest),
         )
         self._restoring(
-            'restore', context, instance, image, move.digest, finish
+            'restore',
+            context,
+            instance,
+            image,
+            move.digest,
+            functools.partial(finish, disks.to_convert(disk_info)),
         )
         move = move.with_state(State.RESTORED)
         move.store(instance.system_metadata)

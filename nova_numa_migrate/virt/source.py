@@ -23,6 +23,7 @@ import nova.conf
 from nova.virt import driver as virt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
+from oslo_utils import uuidutils
 
 from nova_numa_migrate import privsep
 from nova_numa_migrate.checkpoint import demand as demands
@@ -33,6 +34,7 @@ from nova_numa_migrate.guest_xml.blockers import blockers
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
+from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt.step import step
 
 CONF = nova.conf.CONF
@@ -88,7 +90,9 @@ class Departure:
             return migrate()
         self._revertible = self._disks_stay_here()
         try:
+            disks.make_whole(self._driver, self._instance)
             disk_info = save_and_migrate()
+            disks.bring_swap(self._driver, self._instance, self._dest)
             self._record(move, Step.SENT)
         except exception.InstanceFaultRollback:
             # Nova raises it only before the power-off.
@@ -179,11 +183,21 @@ class Departure:
         return not found
 
     def _blockers(self) -> list[str]:
+        guest = self._driver._host.get_guest(self._instance)
+        found = blockers(guest.get_xml_desc(), self._volumes())
         state = self._state()
         if state != power_state.RUNNING:
-            return [f'it is {power_state.STATE_MAP[state]}, not running']
-        guest = self._driver._host.get_guest(self._instance)
-        return blockers(guest.get_xml_desc())
+            found.insert(
+                0, f'it is {power_state.STATE_MAP[state]}, not running'
+            )
+        return found
+
+    def _volumes(self) -> set[str]:
+        """The targets of the disks that are volumes, as Nova tells them."""
+        mapping = virt_driver.block_device_info_get_mapping(
+            self._block_device_info
+        )
+        return {one['mount_device'].rpartition('/')[2] for one in mapping}
 
     def _state(self) -> int:
         guest = self._driver._host.get_guest(self._instance)
@@ -202,7 +216,7 @@ class Departure:
         Nova keeps local disks until the confirm or revert; what is shared
         is written to by the guest at the destination.
         """
-        if virt_driver.block_device_info_get_mapping(self._block_device_info):
+        if self._volumes():
             return False
         if CONF.libvirt.images_type not in _LOCAL_IMAGES:
             return False
@@ -225,7 +239,7 @@ class Departure:
                 self._network_info,
                 self._block_device_info,
             )
-            withdraw_checkpoint(self._driver, self._instance, self._dest)
+            withdraw(self._driver, self._instance, self._dest)
         store.discard(self._instance.uuid)
 
     def _record(self, move: Move, step: Step) -> None:
@@ -245,30 +259,36 @@ def withdraw(driver: Any, instance: Any, dest: str) -> None:
 
     :param dest: that host's address.
     """
-    withdraw_checkpoint(driver, instance, dest)
-    path = libvirt_utils.get_instance_path(instance)
-    try:
-        if not driver._is_path_shared_with(dest, path):
-            driver._remotefs.remove_dir(dest, path)
-    except Exception:
-        LOG.exception(
-            'The copy of %(path)s on host %(host)s could not be removed: it '
-            'holds the disks of the guest, remove it by hand',
-            {'path': path, 'host': dest},
-            instance=instance,
-        )
-
-
-def withdraw_checkpoint(driver: Any, instance: Any, dest: str) -> None:
-    """Remove the copy of the checkpoint alone, in the same way."""
     image = driver.checkpoints.image(instance.uuid)
-    try:
-        driver.transport.withdraw(image, dest)
-    except Exception:
-        LOG.exception(
-            'The copy of checkpoint %(image)s on host %(host)s could not '
-            'be removed: it holds the memory of the guest, remove it by '
-            'hand',
-            {'image': image, 'host': dest},
-            instance=instance,
-        )
+    path = libvirt_utils.get_instance_path(instance)
+    for kept, remove in (
+        (str(image), lambda: driver.transport.withdraw(image, dest)),
+        (path, lambda: _remove_directory(driver, path, dest)),
+    ):
+        try:
+            remove()
+        except Exception:
+            LOG.exception(
+                'What was copied to %(path)s on host %(host)s could not be '
+                'removed: it holds the memory or the disks of the guest, '
+                'remove it by hand',
+                {'path': kept, 'host': dest},
+                instance=instance,
+            )
+
+
+def _remove_directory(driver: Any, path: str, dest: str) -> None:
+    """Remove the other host's directory, which must not be this one.
+
+    Nova's own question for that has a host that does not answer share
+    nothing; here it has to answer.
+    """
+    if dest == driver.get_host_ip_addr():
+        return
+    probe = Path(path, f'{uuidutils.generate_uuid(dashed=False)}.tmp')
+    driver._remotefs.create_dir(dest, path)
+    driver._remotefs.create_file(dest, str(probe))
+    if probe.exists():
+        probe.unlink()
+    else:
+        driver._remotefs.remove_dir(dest, path)

@@ -29,6 +29,7 @@ from nova_numa_migrate import privsep
 from nova_numa_migrate import seams
 from nova_numa_migrate.api import policy
 from tests import fake_nodes
+from tests.functional import fake_disks
 from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
 from tests.functional import paste
@@ -106,7 +107,7 @@ class PluginMixin(_AnyTestCase):
         super().setUp()
         self.flags(rpc_response_timeout=600, service_down_time=3600)
         self.flags(compute_driver='numa_migrate.NumaLibvirtDriver')
-        self.useFixture(fake_hosts.FakeDisksFixture())
+        self.useFixture(fake_disks.FakeDisksFixture())
 
     def start_compute(self, hostname='compute1', *args, **kwargs):
         host = self.hosts.add(hostname)
@@ -170,9 +171,16 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
     # -- a server and its guest
 
     def boot(
-        self, cells: int = 2, dedicated: bool = True, host: str | None = None
+        self,
+        cells: int = 2,
+        dedicated: bool = True,
+        host: str | None = None,
+        **disks: int,
     ) -> dict[str, Any]:
-        """An ACTIVE server; a cell has two vCPUs, or one if not dedicated."""
+        """An ACTIVE server; a cell has two vCPUs, or one if not dedicated.
+
+        :param disks: ``ephemeral`` (GiB) and ``swap`` (MiB).
+        """
         specs = {'hw:numa_nodes': str(cells)}
         if dedicated:
             specs['hw:cpu_policy'] = 'dedicated'
@@ -180,8 +188,8 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
             vcpu=cells * (2 if dedicated else 1),
             memory_mb=512 * cells,
             disk=1,
-            ephemeral=0,
             extra_spec=specs,
+            **{'ephemeral': 0, **disks},
         )
         server: dict[str, Any] = self._create_server(
             flavor_id=flavor,

@@ -19,11 +19,8 @@ import pathlib
 import shutil
 import threading
 from typing import Any
-from unittest import mock
 
 import fixtures
-from nova.tests import fixtures as nova_fixtures
-from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.volume import remotefs
 from oslo_concurrency import processutils
 from oslo_config import cfg
@@ -207,56 +204,3 @@ class RemoteDirectories(remotefs.RemoteFilesystemDriver):
     def _local(self, path: str) -> str:
         address, colon, remote = path.rpartition(':')
         return str(self._hosts.at(address, remote)) if colon else path
-
-
-class FakeDisksFixture(fixtures.Fixture):
-    """Root disks that are files, in the directories of their hosts.
-
-    Nova's fixtures create no disk at all, so that there is nothing to rename
-    or to copy; and they call them raw, which Nova would convert on arrival.
-    """
-
-    def _setUp(self) -> None:
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'nova.virt.libvirt.LibvirtDriver._create_image', _create_disks
-            )
-        )
-        self.useFixture(
-            fixtures.MonkeyPatch('nova.virt.images.qemu_img_info', _inspect)
-        )
-        backend = nova_fixtures.LibvirtImageBackendFixture
-        self.useFixture(
-            fixtures.MockPatchObject(
-                backend,
-                '_fake_libvirt_info',
-                _as_qcow2(backend._fake_libvirt_info),
-            )
-        )
-
-
-def _create_disks(driver, context, instance, disk_mapping, *args, **kwargs):
-    """As the real one: a disk that is there stays as it is."""
-    directory = pathlib.Path(libvirt_utils.get_instance_path(instance))
-    directory.mkdir(exist_ok=True)
-    for name in disk_mapping:
-        disk = directory / name
-        if name.startswith('disk') and not disk.exists():
-            disk.write_text(
-                f'{name} of {instance.uuid}, made on {here().name}'
-            )
-    return False, False
-
-
-def _as_qcow2(describe):
-    def described(*args, **kwargs):
-        disk = describe(*args, **kwargs)
-        disk.driver_format = 'qcow2'
-        return disk
-
-    return described
-
-
-def _inspect(path, format=None):
-    size = os.path.getsize(path)
-    return mock.Mock(disk_size=size, virtual_size=size, backing_file=None)

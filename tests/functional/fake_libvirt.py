@@ -10,6 +10,7 @@ ABI check refuses, in libvirt's words.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import copy
 import dataclasses
 import json
@@ -20,6 +21,8 @@ import uuid
 import fixtures
 from lxml import etree
 from nova.tests.fixtures import libvirt as fakelibvirt
+
+from tests.functional import fake_disks
 
 Element = etree._Element
 
@@ -161,7 +164,40 @@ class Domain(fakelibvirt.Domain):
                 for stale in devices.findall(tag):
                     devices.remove(stale)
                 devices.extend(now.findall(tag))
+        if self.isActive():
+            for disk, base in self._overlays(tree):
+                disk.append(
+                    element(
+                        '<backingStore type="file">'
+                        f'<source file="{base}"/></backingStore>'
+                    )
+                )
         return str(etree.tostring(tree, encoding='unicode'))
+
+    @staticmethod
+    def _overlays(domain: Element) -> Iterator[tuple[Element, str]]:
+        """The disks that have a base file, and its path."""
+        for disk in domain.iterfind('devices/disk'):
+            for source in disk.iterfind('source[@file]'):
+                base = fake_disks.base_of(source.get('file', ''))
+                if base is not None:
+                    yield disk, str(base)
+
+    def blockRebase(
+        self,
+        disk: str,
+        base: str | None,
+        bandwidth: int = 0,
+        flags: int = 0,
+    ) -> int:
+        """Without a new base: the disk takes its old one in."""
+        if base is not None or flags:
+            found: int = super().blockRebase(disk, base, bandwidth, flags)
+            return found
+        tree = etree.fromstring(self.XMLDesc(0))
+        path = tree.xpath(f'string(//disk[target/@dev="{disk}"]/source/@file)')
+        fake_disks.make_whole(str(path))
+        return 0
 
     def save(self, to: str) -> None:
         self.saveFlags(to)

@@ -57,7 +57,7 @@ class MigrateTestCase(test.NoDBTestCase):
             node='compute1',
             vm_state=vm_states.ACTIVE,
             numa_topology=topologies.guest(2),
-            flavor=objects.Flavor(extra_specs={}, swap=0, vcpus=4),
+            flavor=objects.Flavor(extra_specs={}, vcpus=4),
             pci_requests=objects.InstancePCIRequests(requests=[]),
             image_ref=uuids.image,
             system_metadata={},
@@ -282,7 +282,6 @@ class BlockersTestCase(MigrateTestCase):
                 alias_name=None, requester_id=uuids.port, request_id=None
             ),
         ]
-        self.instance.flavor.swap = 512
         self.instance.flavor.extra_specs = {
             'hw:tpm_version': '2.0',
             'hw:mem_encryption': 'True',
@@ -297,7 +296,6 @@ class BlockersTestCase(MigrateTestCase):
             'vTPM',
             'encrypted memory',
             'mediated device (vGPU)',
-            'swap disk',
             'virtiofs share',
             'its host compute1 runs no nova-numa-compute',
             'numa_checkpoint=preferred',

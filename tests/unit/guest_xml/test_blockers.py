@@ -62,10 +62,13 @@ KINDS = (
     ('os', '<nvram>/v/n.fd</nvram>', 'UEFI variable store (NVRAM) (nvram)'),
     (
         'devices',
-        '<disk><source file="/i/u/disk.swap"/><target dev="vdz"/></disk>',
-        'swap disk (Nova does not carry its content) (vdz)',
+        f'<disk type="block"><target dev="vdz"/>{ALIAS}</disk>',
+        'LVM disk (dev0)',
     ),
 )
+
+#: Of the golden guests, and so no reason.
+VOLUMES = {'vdb', 'vdc'}
 
 
 def with_added(*kinds):
@@ -79,7 +82,7 @@ def with_added(*kinds):
 class BlockersTestCase(testtools.TestCase):
     @ddt.data(*golden.guests())
     def test_none(self, guest):
-        self.assertEqual([], blockers.blockers(guest.saved))
+        self.assertEqual([], blockers.blockers(guest.saved, VOLUMES))
 
     @ddt.data(*KINDS)
     def test_one(self, kind):
@@ -104,13 +107,11 @@ class BlockersTestCase(testtools.TestCase):
 
     def test_every_kind_that_is_known_is_tested(self):
         self.assertEqual(
-            {name for _, name in blockers._BLOCKERS},
+            {name for _, name in blockers._BLOCKERS} | {blockers._LVM},
             {text.rpartition(' (')[0] for _, _, text in KINDS},
         )
 
-    @ddt.data('disk', 'disk.swapped', 'disk.swap.old', 'my-disk-swap')
-    def test_other_disks_are_no_swap(self, name):
-        disk = f'<disk><source file="/i/u/{name}"/></disk>'
-        self.assertEqual(
-            [], blockers.blockers(with_added(('devices', disk, '')))
-        )
+    def test_a_volume_is_no_lvm_disk(self):
+        xml = with_added(KINDS[-1])
+        self.assertEqual([], blockers.blockers(xml, {'vdz'}))
+        self.assertEqual(['LVM disk (dev0)'], blockers.blockers(xml, {'vda'}))

@@ -29,6 +29,7 @@ from nova_numa_migrate import privsep
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import destination
+from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import nova_transport
@@ -66,6 +67,8 @@ class DriverTestCase(test.NoDBTestCase):
             self.replace(name, self.noting(name))
         self.replace('__init__', lambda *_: None)
         self.useFixture(fixtures.MockPatchObject(privsep, 'start'))
+        for name in ('make_whole', 'bring_swap'):
+            self.patch(disks, name)
         self.driver = driver.NumaLibvirtDriver(None)
         self.driver.checkpoints.prepare()
         self.context = context.RequestContext('user', 'project')
@@ -369,6 +372,16 @@ class DestinationTestCase(DriverTestCase):
             False,
             None,
         )
+
+    @ddt.data(('raw', '[]'), ('qcow2', mock.sentinel.disk_info))
+    @ddt.unpack
+    def test_raw_disks_that_stay_raw_are_not_converted(self, images, told):
+        self.flags(images_type=images, group='libvirt')
+        self.remember()
+        self.checkpoint()
+        self.expect_restore()
+        self.finish()
+        self.assertEqual(told, self.calls[0][-1])
 
     def test_a_checkpoint_that_is_not_here_stops_it_before_the_disks(self):
         self.remember()

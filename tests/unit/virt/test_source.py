@@ -21,6 +21,7 @@ from nova.compute import vm_states
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
+from nova.virt.libvirt.volume import remotefs
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import hint
@@ -32,6 +33,7 @@ from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.checkpoint import transport
 from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import source
 from tests.unit.guest_xml import golden
@@ -117,6 +119,13 @@ class DepartureTestCase(test.NoDBTestCase):
             mock.sentinel.network_info,
             {'block_device_mapping': []},
         )
+        self.driver._remotefs = mock.create_autospec(
+            remotefs.RemoteFilesystem, instance=True
+        )
+        self.whole = self.patch(disks, 'make_whole')
+        self.swap = self.patch(
+            disks, 'bring_swap', side_effect=lambda *_: self.seen('swap')
+        )
 
     def patch(self, where, name, **kwargs):
         patcher = mock.patch.object(where, name, autospec=True, **kwargs)
@@ -194,9 +203,12 @@ class OrderTestCase(DepartureTestCase):
                 ('take', 'saved'),
                 ('send', 'saved'),
                 ('copy', 'saved'),
+                ('swap', 'saved'),
             ],
             self.calls,
         )
+        self.whole.assert_called_once_with(self.driver, self.instance)
+        self.swap.assert_called_once_with(self.driver, self.instance, DEST)
         self.assertEqual(
             journal.Journal(
                 uuids.migration, Step.SENT, True, digest.of_file(self.image)
@@ -228,6 +240,11 @@ class WayBackTestCase(DepartureTestCase):
         self.failing = {'before'}
         self.rolled_back()
         self.assertEqual(['before'], self.names())
+
+    def test_a_disk_that_cannot_be_made_whole_stops_nothing(self):
+        self.whole.side_effect = Failure('vdb')
+        self.assertIn('vdb', self.rolled_back())
+        self.assertEqual([], self.names())
 
     def test_novas_own_refusal_comes_through(self):
         refusal = exception.InstanceFaultRollback(Failure('no room'))
@@ -269,6 +286,10 @@ class WayBackTestCase(DepartureTestCase):
         ('take', ['before', 'check', 'save', 'take']),
         ('send', ['before', 'check', 'save', 'take', 'send']),
         ('copy', ['before', 'check', 'save', 'take', 'send', 'copy']),
+        (
+            'swap',
+            ['before', 'check', 'save', 'take', 'send', 'copy', 'swap'],
+        ),
     )
     @ddt.unpack
     def test_a_saved_guest_goes_on_here_with_its_state(self, failing, before):
@@ -354,6 +375,22 @@ class WithoutStateTestCase(DepartureTestCase):
         self.assertIn('numa_checkpoint=preferred', text)
         self.assertEqual([], self.calls)
 
+    def test_all_that_stands_against_it_is_named(self):
+        self.guest.get_xml_desc.return_value = PCI.replace(
+            '<hostdev',
+            '<disk type="block"><target dev="vda"/></disk>'
+            '<disk type="block"><target dev="vdb"/></disk><hostdev',
+        )
+        self.guest.get_power_state.return_value = power_state.PAUSED
+        self.departure._block_device_info = {
+            'block_device_mapping': [{'mount_device': '/dev/vdb'}]
+        }
+        self.assertIn(
+            'cannot be checkpointed: it is paused, not running; PCI device '
+            'passed through (hostdev0); LVM disk (vda). Remove',
+            self.rolled_back(),
+        )
+
     @ddt.data(power_state.PAUSED, power_state.CRASHED, power_state.SHUTDOWN)
     def test_a_guest_that_does_not_run(self, state):
         self.guest.get_power_state.return_value = state
@@ -392,6 +429,51 @@ class RevertibleTestCase(DepartureTestCase):
             'block_device_mapping': [{'mount_device': '/dev/vdb'}]
         }
         self.assertIs(False, self.revertible())
+
+
+class WithdrawTestCase(DepartureTestCase):
+    def setUp(self):
+        super().setUp()
+        self.flags(instances_path=str(self.root))
+        self.files = self.driver._remotefs
+        self.driver.get_host_ip_addr.return_value = '10.1.0.11'
+
+    def withdraw(self, dest=DEST):
+        source.withdraw(self.driver, self.instance, dest)
+        self.driver.transport.withdraw.assert_called_once_with(
+            self.image, dest
+        )
+
+    @property
+    def directory(self):
+        return self.root / uuids.instance
+
+    def test_the_other_hosts_directory_goes(self):
+        self.withdraw()
+        self.files.remove_dir.assert_called_once_with(
+            DEST, str(self.directory)
+        )
+
+    def test_not_one_that_is_this_hosts_as_well(self):
+        self.files.create_dir.side_effect = lambda _, path: pathlib.Path(
+            path
+        ).mkdir()
+        self.files.create_file.side_effect = lambda _, path: pathlib.Path(
+            path
+        ).touch()
+        self.withdraw()
+        self.files.remove_dir.assert_not_called()
+        self.assertEqual([], list(self.directory.iterdir()))
+
+    def test_not_without_an_answer(self):
+        self.files.create_file.side_effect = Failure
+        self.failing = {'withdraw'}
+        self.withdraw()
+        self.files.remove_dir.assert_not_called()
+
+    def test_not_this_host_itself(self):
+        self.withdraw('10.1.0.11')
+        self.assertEqual([], self.files.mock_calls)
 
 
 class NovasDriverTestCase(test.NoDBTestCase):

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest's disks stay what they are, whatever Nova does to them."""
+
+import pathlib
+from unittest import mock
+
+import ddt
+import fixtures
+from nova import exception
+from nova import objects
+from nova import test
+from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import host as libvirt_host
+from nova.virt.libvirt import utils as libvirt_utils
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate.virt import disks
+from nova_numa_migrate.virt import driver
+from tests.unit.guest_xml import golden
+from tests.unit.guest_xml import test_disks
+
+DEST = '10.1.0.12'
+
+
+class DisksTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.flags(instances_path=str(self.root))
+        self.instance = objects.Instance(uuid=uuids.instance)
+        self.driver = mock.create_autospec(
+            driver.NumaLibvirtDriver, instance=True
+        )
+        self.driver._host = mock.create_autospec(
+            libvirt_host.Host, instance=True
+        )
+        self.driver._is_path_shared_with.return_value = False
+
+
+class MakeWholeTestCase(DisksTestCase):
+    def setUp(self):
+        super().setUp()
+        self.guest = mock.create_autospec(libvirt_guest.Guest, instance=True)
+        self.driver._host.get_guest.return_value = self.guest
+        self.disk = mock.create_autospec(
+            libvirt_guest.BlockDevice, instance=True
+        )
+        self.guest.get_block_device.return_value = self.disk
+        self.sleep = self.useFixture(
+            fixtures.MockPatch('tenacity.nap.time.sleep', autospec=True)
+        ).mock
+
+    def has(self, *descriptions):
+        self.guest.get_xml_desc.side_effect = descriptions
+
+    def test_nothing_to_do(self):
+        self.has(*[golden.guest('two-cells').saved] * 2)
+        disks.make_whole(self.driver, self.instance)
+        self.guest.get_block_device.assert_not_called()
+
+    def test_each_takes_its_base_in(self):
+        self.has(
+            test_disks.guest(vda='97d1', vdb='ephemeral_1_0', vdc='swap_1'),
+            test_disks.guest(vda='97d1'),
+        )
+        self.disk.is_job_complete.side_effect = [False, False, True, True]
+        disks.make_whole(self.driver, self.instance)
+        self.assertEqual(
+            [mock.call('vdb'), mock.call('vdc')],
+            self.guest.get_block_device.call_args_list,
+        )
+        self.assertEqual([mock.call(None)] * 2, self.disk.rebase.mock_calls)
+        self.assertEqual(2, self.sleep.call_count)
+
+    def test_libvirt_gave_up(self):
+        # A block job that failed is gone like one that has ended.
+        self.has(*[test_disks.guest(vda='97d1', vdb='ephemeral_1_0')] * 2)
+        self.disk.is_job_complete.return_value = True
+        error = self.assertRaises(
+            exception.MigrationError,
+            disks.make_whole,
+            self.driver,
+            self.instance,
+        )
+        self.assertIn('disks vdb of server', str(error))
+
+
+class BringSwapTestCase(DisksTestCase):
+    def setUp(self):
+        super().setUp()
+        self.copy = self.useFixture(
+            fixtures.MockPatchObject(
+                libvirt_utils, 'copy_image', autospec=True
+            )
+        ).mock
+        self.new = self.root / uuids.instance / 'disk.swap'
+        self.old = self.root / f'{uuids.instance}_resize' / 'disk.swap'
+        self.old.parent.mkdir()
+
+    def bring(self):
+        disks.bring_swap(self.driver, self.instance, DEST)
+
+    def test_none(self):
+        self.bring()
+        self.copy.assert_not_called()
+
+    def test_to_the_host(self):
+        self.old.touch()
+        self.bring()
+        self.copy.assert_called_once_with(
+            str(self.old), str(self.new), host=DEST
+        )
+
+    def test_beside_it_where_the_directory_is_shared(self):
+        self.old.touch()
+        self.driver._is_path_shared_with.return_value = True
+        self.bring()
+        self.copy.assert_called_once_with(
+            str(self.old), str(self.new), host=None
+        )
+        self.driver._is_path_shared_with.assert_called_once_with(
+            DEST, str(self.new.parent)
+        )
+
+
+@ddt.ddt
+class ToConvertTestCase(DisksTestCase):
+    @ddt.data('default', 'qcow2')
+    def test_where_nova_takes_them_for_qcow2(self, images):
+        self.flags(images_type=images, group='libvirt')
+        self.assertEqual('[1]', disks.to_convert('[1]'))
+
+    @ddt.data('raw', 'flat', 'rbd')
+    def test_not_where_they_stay_raw(self, images):
+        self.flags(images_type=images, group='libvirt')
+        self.assertEqual('[]', disks.to_convert('[1]'))
