@@ -14,7 +14,6 @@ import time
 from typing import Any
 
 from cliff import hooks
-from openstack import exceptions as sdk_exceptions
 from openstack import utils as sdk_utils
 from osc_lib import exceptions
 from osc_lib.cli import parseractions
@@ -92,10 +91,8 @@ def _migrate(
 ) -> None:
     stock_args = argparse.Namespace(**vars(parsed_args))
     stock_args.wait = False
-    try:
+    with errors.told():
         with request.hinted(compute, parsed_args.hints) as sent:
             stock_action(stock_args)
         if parsed_args.wait:
             outcome.wait(compute, sent, time.sleep)
-    except sdk_exceptions.HttpException as error:
-        raise errors.from_http(error) from error

@@ -39,6 +39,10 @@ class FakeCloud(http.server.ThreadingHTTPServer):
         # the last one stays.
         self.looks: list[dict[str, Any]] = [{}]
         self.events: list[dict[str, Any]] = []
+        # Further answers, by their path below the endpoint, and the queries
+        # for them.
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.queries: list[str] = []
 
     @property
     def url(self) -> str:
@@ -102,8 +106,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 'events': self.server.events,
             }
             self._answer(200, {'instanceAction': action})
+        elif path.removeprefix('/v2.1') in self.server.answers:
+            self.server.queries.append(self.path.partition('?')[2])
+            self._answer(200, self.server.answers[path.removeprefix('/v2.1')])
         else:
-            self._refuse(404, f'nothing at {path}')
+            # As what routes to Nova's controllers has it.
+            self._answer(404, {'code': '404 Not Found', 'title': 'Not Found'})
 
     def do_POST(self) -> None:
         length = int(self.headers.get('content-length', 0))

@@ -15,7 +15,9 @@ OPENSTACK = pathlib.Path(sys.executable).with_name('openstack')
 HINTED = ('server', 'migrate', '--hint', 'numa_node=1')
 
 
-class CommandTestCase(testtools.TestCase):
+class CloudTestCase(testtools.TestCase):
+    """The command and a cloud."""
+
     def setUp(self):
         super().setUp()
         running = fake_cloud.running()
@@ -27,6 +29,8 @@ class CommandTestCase(testtools.TestCase):
             'PATH': os.environ['PATH'],
             'HOME': home.name,
             **self.cloud.environment(),
+            # Where this package is, if somebody says so.
+            **{k: v for k, v in os.environ.items() if k == 'PYTHONPATH'},
         }
 
     def openstack(self, *argv, commands=None):
@@ -49,6 +53,8 @@ class CommandTestCase(testtools.TestCase):
         for word in words:
             self.assertIn(word, result.stderr)
 
+
+class MigrateTestCase(CloudTestCase):
     def test_the_hint_travels_inside_migrate(self):
         result = self.openstack(*HINTED, '--host', 'compute2', 'g1')
         self.assertEqual((0, ''), (result.returncode, result.stderr))

@@ -28,3 +28,16 @@ class FromHttpTestCase(testtools.TestCase):
     def test_without_a_response_the_sdks_own_words_are_kept(self):
         error = errors.from_http(sdk_exceptions.NotFoundException('no g1'))
         self.assertEqual('no g1', str(error))
+
+    def test_a_cloud_without_the_plugin_is_told(self):
+        for body in (b'{"code": "404 Not Found"}', b'404 Not Found'):
+            answer = responses.response(404)
+            answer._content = body
+            refused = self.assertRaises(
+                sdk_exceptions.HttpException,
+                sdk_exceptions.raise_from_response,
+                answer,
+            )
+            error = errors.from_http(refused)
+            self.assertIn('is nova-numa-migrate installed', str(error))
+            self.assertIn('/servers/id/action', str(error))
