@@ -11,6 +11,8 @@ from lab.frame import readiness
 
 _SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 _EPMD_PORT = 4369
+#: The broker alone: it can be stopped and started again.
+DAEMON = "rabbit"
 
 
 def start(paths: lab_paths.Paths) -> None:
@@ -23,7 +25,7 @@ def start(paths: lab_paths.Paths) -> None:
         timeout=20,
         daemon=mapper,
     )
-    broker = process.Daemon(paths, "rabbit")
+    broker = process.Daemon(paths, DAEMON)
     broker.start(["eatmydata", _SERVER], _environment(paths))
     readiness.wait(
         "RabbitMQ",

@@ -6,6 +6,7 @@ lab listens on the machine's own addresses.
 """
 
 import collections.abc
+import subprocess
 
 import pyroute2
 from pyroute2 import netns
@@ -37,6 +38,22 @@ def create(paths: lab_paths.Paths) -> None:
 def enter(paths: lab_paths.Paths) -> None:
     """Move the calling thread, and what it starts, into the namespace."""
     netns.setns(paths.netns)
+
+
+def isolate_hosts(isolated: bool) -> None:
+    """Have the hosts hear this machine alone, or one another again.
+
+    To be called in the namespace.
+
+    :raises subprocess.CalledProcessError: the bridge does not do it
+    """
+    for number in lab_paths.HOST_NUMBERS:
+        tap = lab_paths.tap_name(number)
+        state = 'on' if isolated else 'off'
+        subprocess.run(
+            ['bridge', 'link', 'set', 'dev', tap, 'isolated', state],
+            check=True,
+        )
 
 
 def remove(paths: lab_paths.Paths) -> None:

@@ -75,6 +75,16 @@ class Host:
             raise errors.LabError("the hosts' image is not built: lab/up")
         if snapshot is None:
             self._make_disk(built)
+        self._launch(built, snapshot)
+
+    def power_on(self) -> None:
+        """Start it again from the disk that it had.
+
+        :raises LabError: the emulator ended
+        """
+        self._launch(image.current(self._paths), None)
+
+    def _launch(self, built: image.Image, snapshot: str | None) -> None:
         self._socket.unlink(missing_ok=True)
         self.daemon.start(self._argv(built, snapshot))
         readiness.wait(

@@ -38,10 +38,14 @@ _FILE_EVENTS |= _CLOSE_WRITE
 
 
 class Console:
-    """A console log that is read as it grows, also when it is renamed."""
+    """A console log that is read as it grows, also when it is renamed.
 
-    def __init__(self, path: pathlib.Path, server: str) -> None:
+    :param whence: ``os.SEEK_END`` to leave out what is in it by now
+    """
+
+    def __init__(self, path: pathlib.Path, server: str, whence: int) -> None:
         self._file = path.open("rb")
+        self._file.seek(0, whence)
         self._server = server
         self._rest = b""
 
@@ -62,10 +66,14 @@ class Agent:
 
     :param instances: directory of Nova's instances
     :param checkpoints: directory of the plugin's checkpoints
+    :param from_end: whether to leave out what the consoles hold by now
     """
 
     def __init__(
-        self, instances: pathlib.Path, checkpoints: pathlib.Path
+        self,
+        instances: pathlib.Path,
+        checkpoints: pathlib.Path,
+        from_end: bool,
     ) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._queue = self._libc.inotify_init1(os.O_CLOEXEC)
@@ -73,6 +81,7 @@ class Agent:
         self._checkpoints = checkpoints
         self._paths: dict[int, pathlib.Path] = {}
         self._consoles: dict[int, Console] = {}
+        self._whence = os.SEEK_END if from_end else os.SEEK_SET
 
     def run(self) -> None:
         """Tell what happens until nobody listens any more."""
@@ -81,6 +90,7 @@ class Agent:
         self._watch(self._instances, _CREATE | _MOVED_TO)
         for path in self._instances.iterdir():
             self._see_instance(path)
+        self._whence = os.SEEK_SET
         tell({"ready": True})
         while True:
             data = os.read(self._queue, 65536)
@@ -126,7 +136,9 @@ class Agent:
     def _see_console(self, path: pathlib.Path) -> None:
         number = self._watch(path, _MODIFY)
         if number is not None and number not in self._consoles:
-            self._consoles[number] = Console(path, path.parent.name)
+            self._consoles[number] = Console(
+                path, path.parent.name, self._whence
+            )
             self._consoles[number].read()
 
     def _tell_file(self, path: pathlib.Path, mask: int) -> None:
@@ -159,4 +171,8 @@ def tell(what: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    Agent(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])).run()
+    Agent(
+        pathlib.Path(sys.argv[1]),
+        pathlib.Path(sys.argv[2]),
+        "--from-end" in sys.argv[3:],
+    ).run()

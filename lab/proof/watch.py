@@ -48,24 +48,32 @@ class Watch:
         self._ticks: dict[str, list[ticks.Tick]] = {}
         self._files: list[FileEvent] = []
         self._ready: set[str] = set()
-        self._agents: list[subprocess.Popen[str]] = []
+        self._agents: dict[str, subprocess.Popen[str]] = {}
 
     def __enter__(self) -> "Watch":
         for host in self._hosts:
             self._start(host)
-        self._wait(
-            "agents on both hosts",
-            lambda: len(self._ready) == len(self._hosts),
-            60,
-        )
+        for host in self._hosts:
+            self._wait_ready(host)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for agent in self._agents:
-            agent.kill()
-            agent.wait()
+        for agent in self._agents.values():
+            _end(agent)
 
-    def _heard(self, server: str) -> list[ticks.Tick]:
+    def resume(self, host: machine.Host) -> None:
+        """Hear a host again that was without power.
+
+        What its consoles hold already was heard before.
+
+        :raises LabError: it cannot be heard
+        """
+        _end(self._agents[host.name])
+        self._ready.discard(host.name)
+        self._start(host, "--from-end")
+        self._wait_ready(host)
+
+    def heard(self, server: str) -> list[ticks.Tick]:
         """Ticks of a server so far, in the order in which they came."""
         with self._changed:
             return list(self._ticks.get(server, ()))
@@ -75,7 +83,7 @@ class Watch:
 
         :raises LabError: it has never counted there
         """
-        there = [tick for tick in self._heard(server) if tick.host == host]
+        there = [tick for tick in self.heard(server) if tick.host == host]
         if not there:
             raise errors.LabError(f"{server} has never counted on {host}")
         return there[-1]
@@ -117,16 +125,23 @@ class Watch:
             if not self._changed.wait_for(check, timeout):
                 raise errors.LabError(f"{what}: not within {timeout:.0f} s")
 
-    def _start(self, host: machine.Host) -> None:
+    def _wait_ready(self, host: machine.Host) -> None:
+        self._wait(
+            f"agent on {host.name}", lambda: host.name in self._ready, 60
+        )
+
+    def _start(self, host: machine.Host, *options: str) -> None:
         python = ["python3", "-u", "-c", _AGENT.read_text()]
         agent = subprocess.Popen(
-            host.shell.argv([*python, INSTANCES, CHECKPOINTS], shared=False),
+            host.shell.argv(
+                [*python, INSTANCES, CHECKPOINTS, *options], shared=False
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",
         )
-        self._agents.append(agent)
+        self._agents[host.name] = agent
         threading.Thread(
             target=self._listen,
             args=(host.name, agent),
@@ -160,3 +175,8 @@ class Watch:
             )
         else:
             self._ready.add(host)
+
+
+def _end(agent: subprocess.Popen[str]) -> None:
+    agent.kill()
+    agent.wait()
