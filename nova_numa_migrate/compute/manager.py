@@ -20,6 +20,7 @@ from oslo_utils import excutils
 
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import acceptance
+from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import endpoint
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import tracker
@@ -44,7 +45,9 @@ class NumaComputeManager(manager.ComputeManager):
     def pre_start_hook(self, *args: Any) -> None:
         """Before the first message: end what a dead service left."""
         super().pre_start_hook(*args)
-        recovery.recover(self, nova_context.get_admin_context())
+        context = nova_context.get_admin_context()
+        departures.recover(self, context)
+        recovery.recover(self, context)
 
     def _prep_resize(
         self,

@@ -3,7 +3,8 @@
 
 Nova leaves such a server where it was, for ever "finishing".  What libvirt
 says decides here: a guest that runs has moved, one that is gone goes home.
-(On the source it is Nova that takes a migration back when it starts.)
+(On the source it is Nova that takes a migration back when it starts; see
+``departures``.)
 """
 
 from __future__ import annotations
