@@ -30,6 +30,8 @@ def connect() -> openstack.connection.Connection:
         project_domain_id="default",
         region_name=identity.REGION,
         compute_default_microversion=identity.COMPUTE_API_VERSION,
+        # A service may close a connection just when it is used again.
+        connect_retries=5,
     )
 
 

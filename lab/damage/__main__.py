@@ -67,7 +67,8 @@ class Matrix:
         began = time.monotonic()
         try:
             result = lab_row.Play(self._stage, row, self._guest).run()
-        except errors.LabError as error:
+        # Whatever it was: it is this row's, and the others are played.
+        except Exception as error:
             result = report.Result(
                 row,
                 "no end",
