@@ -1,80 +1,194 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a guest fit on exactly the named host cells, in this order?
+"""Does a guest fit on exactly the named host nodes? Nova's objects, our core.
 
-The scheduler asks it of a host's report and the claim of the host itself,
-so it stands in one place.  Nova's own function places the cells: given a
-host topology of just the named cells, in the named order, its first attempt
-is the identity.  Any other attempt would be a permutation, which is not what
-was asked, so a result in another order is no fit.
+The scheduler asks it of a host's report and the claim of the host itself, so
+it stands in one place.  The decision, the pinning and the reasons are
+``placement.core``'s; this room turns Nova's objects into its and back.
+Nova's own, hardware.numa_fit_instance_to_host, is not asked: it remembers by
+guest cells whose ids it changes as it goes, so that it refuses guests that
+fit, accepts some that do not, and pins cells to CPUs of other nodes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from typing import Any
 
 from nova import objects
 from nova.virt import hardware
 
 from nova_numa_migrate.hint import NodeMap
+from nova_numa_migrate.placement import cells
+from nova_numa_migrate.placement import core
+from nova_numa_migrate.placement.affinity import Affinity
+from nova_numa_migrate.placement.reasons import NoDevices
+from nova_numa_migrate.placement.reasons import Refused
+
+_PAGES = {
+    hardware.MEMPAGES_SMALL: cells.Pages.SMALL,
+    hardware.MEMPAGES_LARGE: cells.Pages.LARGE,
+    hardware.MEMPAGES_ANY: cells.Pages.ANY,
+}
+
+#: Where neither a cell nor a device is.
+_NO_NODE = -1
 
 
-def fit_to_nodes(
+def decide(
     host_topology: Any,
     guest_topology: Any,
-    node_map: NodeMap,
-    **nova_arguments: Any,
-) -> Any | None:
-    """The guest's topology on the named cells, or None.
+    node_map: NodeMap | None,
+    limits: Any = None,
+    devices: Affinity | None = None,
+) -> core.Fits | Refused:
+    """Whether the guest fits, and how; neither argument is changed.
 
     :param host_topology: objects.NUMATopology with the host's usage.
-    :param guest_topology: objects.InstanceNUMATopology as requested; it is
-        not changed.
-    :param nova_arguments: limits, pci_requests, pci_stats and
-        provider_mapping of hardware.numa_fit_instance_to_host.
+    :param guest_topology: objects.InstanceNUMATopology as requested.
+    :param node_map: None for whichever nodes do.
+    :param limits: objects.NUMATopologyLimits, or None for no limits.
     """
-    named = _named_cells(host_topology, node_map)
-    if named is None:
-        return None
-    # The function writes the pinning into its argument.
-    fitted = hardware.numa_fit_instance_to_host(
-        named, guest_topology.obj_clone(), **nova_arguments
+    networks = (
+        limits.network_metadata
+        if limits and 'network_metadata' in limits
+        else None
     )
-    if not fitted:
-        return None
-    nodes = tuple(cell.id for cell in fitted.cells)
-    return fitted if nodes == node_map.nodes else None
-
-
-def explain(host_topology: Any, guest_topology: Any, node_map: NodeMap) -> str:
-    """What each named node has and each guest cell needs, for people."""
-    by_id = {cell.id: cell for cell in host_topology.cells}
-    return '; '.join(
-        _explain_cell(number, guest, node, by_id.get(node))
-        for number, (guest, node) in enumerate(
-            zip(guest_topology.cells, node_map.nodes, strict=False)
-        )
+    return core.place(
+        host_of(host_topology, limits),
+        guest_of(guest_topology, networks),
+        node_map,
+        devices,
     )
 
 
-def _named_cells(host_topology: Any, node_map: NodeMap) -> Any | None:
-    by_id = {cell.id: cell for cell in host_topology.cells}
-    if not by_id.keys() >= set(node_map.nodes):
-        return None
-    return objects.NUMATopology(
-        cells=[by_id[node].obj_clone() for node in node_map.nodes]
+def claimed(guest_topology: Any, fits: core.Fits) -> Any:
+    """The guest's topology on the nodes where it fits, as Nova books it.
+
+    :param guest_topology: objects.InstanceNUMATopology as requested.
+    """
+    result = guest_topology.obj_clone()
+    for cell, placed in zip(result.cells, fits.cells, strict=True):
+        cell.id = placed.node
+        cell.pagesize = placed.page_size
+        cell.cpu_pinning = placed.pinning.vcpus or None
+        cell.cpuset_reserved = set(placed.pinning.emulator) or None
+    return result
+
+
+def host_of(topology: Any, limits: Any = None) -> cells.Host:
+    """A host as the core sees it.
+
+    :param topology: objects.NUMATopology.
+    :param limits: objects.NUMATopologyLimits, or None for no limits.
+    """
+    ratios = limits and cells.Ratios(
+        limits.cpu_allocation_ratio, limits.ram_allocation_ratio
+    )
+    return cells.Host([_host_cell(cell) for cell in topology.cells], ratios)
+
+
+def guest_of(topology: Any, networks: Any = None) -> cells.Guest:
+    """A guest as the core sees it.
+
+    :param topology: objects.InstanceNUMATopology.
+    :param networks: objects.NetworkMetadata of its ports, or None.
+    """
+    return cells.Guest(
+        [_guest_cell(cell) for cell in topology.cells],
+        topology.emulator_threads_isolated,
+        *_networks(networks),
     )
 
 
-def _explain_cell(number: int, guest: Any, node: int, host: Any) -> str:
-    dedicated, shared = len(guest.pcpuset), len(guest.cpuset)
-    need = (
-        f'cell {number} needs {guest.memory} MiB, {dedicated} dedicated and '
-        f'{shared} shared CPUs'
+class PciDevices:
+    """What the guest's PCI devices ask of its nodes: Nova's own answer."""
+
+    what = 'PCI devices'
+
+    def __init__(
+        self, requests: Sequence[Any], stats: Any, mapping: Any
+    ) -> None:
+        """Of objects.InstancePCIRequest, pci.stats.PciDeviceStats.
+
+        :param mapping: the allocation candidate's, None once the requests
+            carry their own, after the scheduler.
+        """
+        self._requests = requests
+        self._stats = stats
+        self._mapping = mapping
+
+    @classmethod
+    def of(cls, requests: Any, stats: Any, mapping: Any) -> PciDevices | None:
+        """None where Nova asks nothing either: no requests, or no stats.
+
+        :param requests: objects.InstancePCIRequests or None.
+        """
+        if not requests or not requests.requests or not stats:
+            return None
+        return cls(requests.requests, stats, mapping)
+
+    @property
+    def nodes(self) -> Set[int]:
+        """Nodes with devices, and those of the same sockets."""
+        nodes = {pool['numa_node'] for pool in self._stats.pools}
+        topology = self._stats.numa_topology
+        there = topology.cells if topology else ()
+        sockets = {cell.socket for cell in there if cell.id in nodes}
+        near = {cell.id for cell in there if cell.socket in sockets}
+        return frozenset(near | nodes - {None})
+
+    def refusal(self, chosen: Set[int]) -> NoDevices | None:
+        """None when all devices are to be had for those nodes."""
+        # To Nova a guest without cells may have the devices of any node.
+        nodes = chosen or {_NO_NODE}
+        guest = [objects.InstanceNUMACell(id=node) for node in nodes]
+        if self._stats.support_requests(self._requests, self._mapping, guest):
+            return None
+        return NoDevices(tuple(sorted(chosen)))
+
+
+def _host_cell(cell: Any) -> cells.HostCell:
+    shared, dedicated = cell.cpuset, cell.pcpuset
+    networks = cell.network_metadata if 'network_metadata' in cell else None
+    return cells.HostCell(
+        cell.id,
+        len(shared),
+        cell.cpu_usage,
+        dedicated - cell.pinned_cpus,
+        cell.siblings,
+        shared == dedicated,
+        cell.memory,
+        cell.memory_usage,
+        [_pool(pool) for pool in cell.mempages],
+        *_networks(networks),
     )
-    if host is None:
-        return f'{need}; the host has no node {node}'
+
+
+def _pool(pool: Any) -> cells.PagePool:
+    # An old report may not say it, and Nova's property would write it.
+    reserved = pool.reserved if 'reserved' in pool else 0
+    return cells.PagePool(
+        pool.size_kb, pool.total, pool.total - pool.used - reserved
+    )
+
+
+def _guest_cell(cell: Any) -> cells.GuestCell:
+    threads, pages = cell.cpu_thread_policy, cell.pagesize
+    return cells.GuestCell(
+        cell.memory,
+        cells.CpuPolicy(cell.cpu_policy or cells.CpuPolicy.SHARED),
+        len(cell.cpuset),
+        frozenset(cell.pcpuset),
+        threads and cells.ThreadPolicy(threads),
+        _PAGES.get(pages, pages or None),
+    )
+
+
+def _networks(metadata: Any) -> tuple[Set[str], bool]:
+    """Physical networks, and whether there is a tunnelled one."""
+    if not metadata:
+        return frozenset(), False
     return (
-        f'{need}; node {node} has {host.avail_memory} of {host.memory} MiB '
-        f'free, {len(host.free_pcpus)} dedicated CPUs free and '
-        f'{len(host.cpuset)} shared CPUs'
+        metadata.physnets if 'physnets' in metadata else frozenset(),
+        'tunneled' in metadata and metadata.tunneled,
     )

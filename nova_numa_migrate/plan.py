@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import dataclasses
-from typing import Self
+from typing import Any, Self
 
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import NodeMap
@@ -55,6 +55,16 @@ class Plan:
             case _:
                 return None
         return cls(made_by, NodeMap.parse(nodes), CheckpointMode.parse(mode))
+
+    @classmethod
+    def of_spec(cls, spec: Any, request_id: str | None) -> Self | None:
+        """The plan that a request spec carries for that request, or None.
+
+        :param spec: objects.RequestSpec, whose hints may not be set, or None.
+        :raises InvalidHint: as ``of``.
+        """
+        hints = spec is not None and 'scheduler_hints' in spec
+        return cls.of(spec.scheduler_hints if hints else None, request_id)
 
 
 def without_plan(hints: Hints | None) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from nova.compute import claims
 from nova_numa_migrate import fit
 from nova_numa_migrate.checkpoint.demand import told
 from nova_numa_migrate.hint import NodeMap
+from nova_numa_migrate.placement.reasons import Refused
 
 
 class NumaMoveClaim(claims.MoveClaim):
@@ -38,23 +39,24 @@ class NumaMoveClaim(claims.MoveClaim):
         guest = self.numa_topology
         if guest is None:
             return 'The guest has no NUMA topology to place'
-        self.claimed_numa_topology = fit.fit_to_nodes(
+        decision = fit.decide(
             host,
             guest,
             node_map,
-            limits=limit,
-            pci_requests=self._pci_requests.requests,
-            pci_stats=self.tracker.pci_tracker.stats,
+            limit,
             # After the scheduler: the requests carry their own mapping.
-            provider_mapping=None,
+            fit.PciDevices.of(
+                self._pci_requests, self.tracker.pci_tracker.stats, None
+            ),
         )
-        if self.claimed_numa_topology is not None:
-            # Beside Nova's books: the kernel knows what else is on a node.
-            short = self.tracker.expect(
-                self.instance.uuid, self.claimed_numa_topology.cells
+        if isinstance(decision, Refused):
+            return (
+                f'The guest does not fit NUMA nodes {node_map}: '
+                f'{decision.of(self.tracker.host)}'
             )
-            return told(self.tracker.host, short) if short else None
-        return (
-            f'The guest does not fit NUMA nodes {node_map} of this host: '
-            f'{fit.explain(host, guest, node_map)}'
+        self.claimed_numa_topology = fit.claimed(guest, decision)
+        # Beside Nova's books: the kernel knows what else is on a node.
+        short = self.tracker.expect(
+            self.instance.uuid, self.claimed_numa_topology.cells
         )
+        return told(self.tracker.host, short) if short else None

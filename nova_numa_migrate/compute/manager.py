@@ -82,7 +82,7 @@ class NumaComputeManager(manager.ComputeManager):
         # saves the instance before it claims.
         move.forget(instance.system_metadata)
         try:
-            plan = _plan_of(context, request_spec)
+            plan = Plan.of_spec(request_spec, context.request_id)
         except InvalidHint as error:
             raise exception.InstanceFaultRollback(
                 inner_exception=error
@@ -198,12 +198,3 @@ def _told(error: Exception) -> Any:
     if isinstance(error, exception.NovaException):
         return error
     return exception.MigrationError(reason=f'{type(error).__name__}: {error}')
-
-
-def _plan_of(context: Any, request_spec: Any) -> Plan | None:
-    hints = (
-        request_spec.scheduler_hints
-        if request_spec is not None and 'scheduler_hints' in request_spec
-        else None
-    )
-    return Plan.of(hints, context.request_id)

@@ -15,6 +15,8 @@ from oslo_log import log as logging
 
 from nova_numa_migrate import fit
 from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.placement.reasons import NoCandidate
+from nova_numa_migrate.placement.reasons import Refused
 from nova_numa_migrate.plan import Plan
 
 LOG = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
 
     def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
         """Whether the host may take the guest on the named nodes."""
-        plan = _plan_of(spec_obj)
+        plan = Plan.of_spec(spec_obj, spec_obj._context.request_id)
         if plan is None:
             return True
         refusal = self._refusal(host_state, spec_obj, plan)
@@ -53,36 +55,38 @@ class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
             return refusal
         if spec_obj.numa_topology is None:
             return 'the guest has no NUMA topology to place'
-        if self._fits(host_state, spec_obj, plan):
-            return None
-        explanation = fit.explain(
-            host_state.numa_topology, spec_obj.numa_topology, plan.node_map
-        )
-        return f'the guest does not fit there: {explanation}'
+        refused = self._refused(host_state, spec_obj, plan)
+        return refused.of(host_state.host) if refused else None
 
-    def _fits(self, host_state: Any, spec_obj: Any, plan: Plan) -> bool:
+    def _refused(
+        self, host_state: Any, spec_obj: Any, plan: Plan
+    ) -> Refused | None:
+        """Keep the allocation candidates that fit, or say why none does."""
         limits = _limits(host_state, spec_obj)
-        requests = spec_obj.pci_requests
-        candidates = self.filter_candidates(
-            host_state,
-            lambda candidate: fit.fit_to_nodes(
+        refused = Refused([NoCandidate()])
+
+        def fits(candidate: Any) -> bool:
+            nonlocal refused
+            decision = fit.decide(
                 host_state.numa_topology,
                 spec_obj.numa_topology,
                 plan.node_map,
-                limits=limits,
-                pci_requests=requests.requests if requests else None,
-                pci_stats=host_state.pci_stats,
-                provider_mapping=candidate['mappings'],
-            ),
-        )
-        if candidates:
-            host_state.limits['numa_topology'] = limits
-        return bool(candidates)
+                limits,
+                fit.PciDevices.of(
+                    spec_obj.pci_requests,
+                    host_state.pci_stats,
+                    candidate['mappings'],
+                ),
+            )
+            if isinstance(decision, Refused):
+                refused = decision
+                return False
+            return True
 
-
-def _plan_of(spec_obj: Any) -> Plan | None:
-    hints = spec_obj.scheduler_hints if 'scheduler_hints' in spec_obj else None
-    return Plan.of(hints, spec_obj._context.request_id)
+        if not self.filter_candidates(host_state, fits):
+            return refused
+        host_state.limits['numa_topology'] = limits
+        return None
 
 
 def _report(host_state: Any) -> hosts.HostReport:

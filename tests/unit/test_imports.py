@@ -35,9 +35,9 @@ def modules(room):
             )
 
 
-def import_all(names):
+def import_all(names, then=''):
     """Import the modules in a new interpreter; what it says of it."""
-    program = PROGRAM.format(blocked=BLOCKED, names=list(names))
+    program = PROGRAM.format(blocked=BLOCKED, names=list(names)) + then
     run = subprocess.run(
         [sys.executable, '-c', program],
         cwd=sources.ROOT,
@@ -59,6 +59,14 @@ class PureTestCase(testtools.TestCase):
         self.assertIn(
             'ModuleNotFoundError', import_all(['nova_numa_migrate.fit'])
         )
+
+    def test_a_named_map_is_decided_without_scipy(self):
+        # Half a second and 50 MiB, of each service that takes a hint.
+        loaded = import_all(
+            ['nova_numa_migrate.placement.core'],
+            'assert not {"scipy", "numpy"} & set(sys.modules)',
+        )
+        self.assertEqual('', loaded)
 
     @ddt.data('__init__.py', 'cmd/__init__.py', 'cmd/compute.py')
     def test_nothing_is_imported_before_nova_chooses_its_threads(self, path):

@@ -104,15 +104,18 @@ class ClaimTestCase(test.NoDBTestCase):
             error = self.assertRaises(
                 exception.ComputeResourcesUnavailable, self.claim, 1
             )
-        self.assertIn('does not fit NUMA nodes 1 of this host', str(error))
-        self.assertIn('0 dedicated CPUs free', str(error))
+        self.assertIn(
+            'does not fit NUMA nodes 1: compute2 node 1: needs 2 dedicated '
+            'CPUs, 0 free',
+            str(error),
+        )
 
     def test_a_node_that_went_since_the_scheduler_looked(self):
         with self.tracker.claiming(uuids.instance, hint.NodeMap((7,))):
             error = self.assertRaises(
                 exception.ComputeResourcesUnavailable, self.claim, 1
             )
-        self.assertIn('the host has no node 7', str(error))
+        self.assertIn('node 7: is not there (it has 0-3)', str(error))
 
     def test_memory_that_the_kernel_does_not_have(self):
         # 1024 MiB a cell, and 128 MiB that must stay free.
@@ -170,7 +173,7 @@ class ClaimTestCase(test.NoDBTestCase):
         with self.tracker.claiming(uuids.instance, hint.NodeMap((3,))):
             a_claim = self.claim(1, cpus=1, specs=shared)
             refusal = a_claim._test_numa_topology(self.node, limits)
-        self.assertIn('does not fit NUMA nodes 3', refusal)
+        self.assertIn('MiB free within the RAM allocation ratio', refusal)
 
 
 class TrackerTestCase(test.NoDBTestCase):

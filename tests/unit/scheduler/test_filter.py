@@ -5,6 +5,7 @@ import ddt
 from nova import context
 from nova import objects
 from nova import test
+from nova.pci import stats as pci_stats
 from nova.scheduler import filters
 from nova.tests.unit.scheduler import fakes
 from oslo_utils.fixture import uuidsentinel as uuids
@@ -34,11 +35,14 @@ class FilterTestCase(test.NoDBTestCase):
         return objects.RequestSpec(
             self.context,
             numa_topology=guest or topologies.guest(len(nodes)),
-            pci_requests=None,
             instance_uuid=uuids.instance,
             flavor=objects.Flavor(extra_specs={}),
             image=objects.ImageMeta(properties=objects.ImageMetaProps()),
-            **{'scheduler_hints': a_plan.added_to({}), **fields},
+            **{
+                'scheduler_hints': a_plan.added_to({}),
+                'pci_requests': None,
+                **fields,
+            },
         )
 
     def host(self, topology=None, stats=STATS, candidates=1, **attributes):
@@ -127,9 +131,41 @@ class FilterTestCase(test.NoDBTestCase):
             'compute2 has no NUMA node 7 (it has 0-3)', log.output[0]
         )
         self.assertIn(
-            'cell 0 needs 1024 MiB, 3 dedicated and 0 shared CPUs; node 1 has',
-            log.output[1],
+            'compute2 node 1: needs 3 dedicated CPUs, 2 free', log.output[1]
         )
+
+    def test_a_candidate_with_other_devices_is_dropped(self):
+        stats = pci_stats.PciDeviceStats(topologies.host())
+        stats.pools = [
+            {
+                'vendor_id': '8086',
+                'product_id': '1',
+                'numa_node': node,
+                'count': 1,
+                'rp_uuid': f'rp{node}',
+            }
+            for node in (1, 2)
+        ]
+        request = objects.InstancePCIRequest(
+            count=1,
+            alias_name='alias',
+            request_id=uuids.request,
+            spec=[{'product_id': '1'}],
+            numa_policy='required',
+        )
+        candidates = [
+            {'mappings': {f'{uuids.request}-0': [f'rp{node}']}}
+            for node in (1, 2)
+        ]
+        host = self.host(pci_stats=stats, allocation_candidates=candidates)
+        requests = objects.InstancePCIRequests(requests=[request])
+        spec = self.request(2, pci_requests=requests)
+        self.assertIs(True, self.passes(host, spec))
+        self.assertEqual(candidates[1:], host.allocation_candidates)
+        spec = self.request(0, pci_requests=requests)
+        with self.assertLogs(numa_filter.LOG.logger, 'DEBUG') as log:
+            self.assertIs(False, self.passes(host, spec))
+        self.assertIn('PCI devices: those asked for', log.output[0])
 
     def test_another_requests_plan_is_none(self):
         request = self.request(7, request_id='req-of-another')
