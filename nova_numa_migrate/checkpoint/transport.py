@@ -24,6 +24,8 @@ class Transport(abc.ABC):
 
         The copy must be encrypted on the wire, must not be readable by
         others from its first byte, and must be complete when this returns.
+        It keeps ``[numa_migrate] transfer_timeout``, and
+        ``transfer_bandwidth_mib`` as far as it can.
 
         :param image: the checkpoint file on this host.
         :param host: the destination's address for such copies, its

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from nova import objects
-from nova.compute import power_state
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_log import log as logging
@@ -69,7 +68,7 @@ def recover(manager: Any, context: Any) -> None:
 
 def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
     migration = objects.Migration.get_by_uuid(context, move.migration)
-    if manager._get_power_state(instance) == power_state.RUNNING:
+    if manager.driver.goes_on(instance):
         _complete(manager, context, instance, migration)
     elif way_home.leads_home(manager.driver, instance, migration):
         spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)

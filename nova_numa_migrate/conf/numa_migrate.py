@@ -62,6 +62,71 @@ the migration; the next host is tried. Pools of huge pages need no margin.
 Used by nova-numa-compute.
 """,
     ),
+    cfg.IntOpt(
+        'max_concurrent_checkpoints',
+        default=1,
+        min=0,
+        help="""
+How many guests may be on their way from this host at one time.
+
+From the save of a guest to the end of its transfer; another guest runs on
+until it is its turn. Two at once share disk and network, and each stands
+still for longer. 0 is no limit.
+
+Used by nova-numa-compute.
+""",
+    ),
+    cfg.IntOpt(
+        'transfer_bandwidth_mib',
+        default=0,
+        min=0,
+        help="""
+How fast a checkpoint is sent, in MiB/s at most.
+
+Guests stand still while their checkpoint travels. Set it where the network
+between the hosts has other work, too. 0 is no limit. The disks are sent by
+Nova and are not limited.
+
+Used by nova-numa-compute.
+""",
+    ),
+    cfg.IntOpt(
+        'checkpoint_timeout',
+        default=3600,
+        min=0,
+        help="""
+Seconds that the save of a guest may take.
+
+After that it is given up and the guest runs on. 0 is no limit.
+
+Used by nova-numa-compute.
+""",
+    ),
+    cfg.IntOpt(
+        'transfer_timeout',
+        default=3600,
+        min=0,
+        help="""
+Seconds that sending a checkpoint may take.
+
+After that it is given up and the guest goes on at the source. 0 is no limit.
+
+Used by nova-numa-compute.
+""",
+    ),
+    cfg.IntOpt(
+        'restore_timeout',
+        default=3600,
+        min=0,
+        help="""
+Seconds that starting a guest from its checkpoint may take.
+
+After that it is given up at the destination and the guest goes home to the
+source. 0 is no limit.
+
+Used by nova-numa-compute.
+""",
+    ),
     cfg.StrOpt(
         'transport',
         default='nova',

@@ -12,10 +12,13 @@ from nova import exception
 import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from oslo_log import log as logging
+from oslo_utils import excutils
 
 from nova_numa_migrate.checkpoint import digest as digests
 from nova_numa_migrate.guest_xml.remap import remap
 from nova_numa_migrate.move import Move
+from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import pages
 from nova_numa_migrate.virt.step import step
 
@@ -77,15 +80,27 @@ def restore(
         if prepare is not None:
             prepare()
         driver.cpu_api.power_up_for_instance(instance)
-        connection.restoreFlags(
-            str(image),
-            xml,
-            libvirt.VIR_DOMAIN_SAVE_PAUSED
-            if pause
-            else libvirt.VIR_DOMAIN_SAVE_RUNNING,
-        )
+        with _undone(guest):
+            # Paused: what is given up, or fails, has never run.
+            with limits.deadline('restore_timeout', guest.poweroff):
+                connection.restoreFlags(
+                    str(image), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED
+                )
+            if not pause:
+                guest.resume()
     LOG.info('The guest goes on from its checkpoint', instance=instance)
     return guest
+
+
+@contextlib.contextmanager
+def _undone(guest: Any) -> Iterator[None]:
+    """Leave nothing in libvirt of a guest that failed before it ran."""
+    try:
+        yield
+    except Exception:
+        with excutils.save_and_reraise_exception(logger=LOG):
+            if interrupted.is_paused(guest):
+                guest.poweroff()
 
 
 @contextlib.contextmanager

@@ -37,6 +37,8 @@ from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
 from nova_numa_migrate.virt import homecoming
+from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import pages
 from nova_numa_migrate.virt import source
 
@@ -54,6 +56,7 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         )
         self.transport = transport.load(CONF.numa_migrate.transport)
         self.user_and_group = os.getuid(), os.getgid()
+        self.slots = limits.slots()
         # Where a guest's power-off and its start are replaced.
         self._entrance = entrance.Entrance()
 
@@ -322,6 +325,10 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             digest,
         )
         self._entrance.run('create_guest', instance.uuid, restore, finish)
+
+    def goes_on(self, instance: Any) -> bool:
+        """Whether a guest that libvirt was to restore runs here."""
+        return interrupted.goes_on(self, instance)
 
     def withdraw(self, instance: Any, dest: str) -> None:
         """Remove from the other host all that a move has brought there."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A save whose end the service did not see, because it died.
+"""A save or a restore whose end the service did not see, because it died.
 
 libvirt goes on without it: the guest may still be on its way into the file, be
-in it, or run on because the save failed.  libvirt is asked, nothing guessed.
+in it, or run on because the save failed; and the same the other way.  libvirt
+is asked, nothing guessed.
 """
 
 from __future__ import annotations
@@ -36,14 +37,51 @@ def ending(driver: Any, instance: Any, image: Path) -> Ending:
     :raises tenacity.RetryError: when libvirt does not come to an end.
     :raises Exception: when libvirt does not say; nothing may be done then.
     """
+    _wait(driver, instance)
+    if not driver.is_gone(instance):
+        return Ending.HERE
+    return Ending.SAVED if _is_whole(driver, image) else Ending.LOST
+
+
+def goes_on(driver: Any, instance: Any) -> bool:
+    """Wait until libvirt is done with the restore; whether the guest runs.
+
+    A restored guest waits, paused, for the service to have it go on.  One
+    that libvirt was still starting when it ended itself is taken away: it
+    has never run.
+
+    :raises Exception: as ``ending``.
+    """
+    _wait(driver, instance)
+    try:
+        guest = driver._host.get_guest(instance)
+    except exception.InstanceNotFound:
+        return False
+    if is_paused(guest):
+        _, reason = guest._domain.state()
+        if reason == libvirt_guest.libvirt.VIR_DOMAIN_PAUSED_STARTING_UP:
+            guest.poweroff()
+        else:
+            guest.resume()
+    return bool(guest.is_active())
+
+
+def is_paused(guest: Any) -> bool:
+    """Whether the guest is there and stands still.
+
+    :param guest: nova.virt.libvirt.guest.Guest.
+    """
+    libvirt = libvirt_guest.libvirt
+    state, _ = guest._domain.state()
+    return bool(state == libvirt.VIR_DOMAIN_PAUSED)
+
+
+def _wait(driver: Any, instance: Any) -> None:
     tenacity.Retrying(
         stop=tenacity.stop_after_delay(_PATIENCE),
         wait=tenacity.wait_fixed(_POLL),
         retry=tenacity.retry_if_result(bool),
     )(_is_busy, driver, instance)
-    if not driver.is_gone(instance):
-        return Ending.HERE
-    return Ending.SAVED if _is_whole(driver, image) else Ending.LOST
 
 
 def _is_busy(driver: Any, instance: Any) -> bool:

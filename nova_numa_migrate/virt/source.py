@@ -35,6 +35,7 @@ from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import disks
+from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt.step import step
 
 CONF = nova.conf.CONF
@@ -91,8 +92,10 @@ class Departure:
         self._revertible = self._disks_stay_here()
         try:
             disks.make_whole(self._driver, self._instance)
-            disk_info = save_and_migrate()
-            disks.bring_swap(self._driver, self._instance, self._dest)
+            # Until it is its turn the guest runs on.
+            with self._driver.slots:
+                disk_info = save_and_migrate()
+                disks.bring_swap(self._driver, self._instance, self._dest)
             self._record(move, Step.SENT)
         except exception.InstanceFaultRollback:
             # Nova raises it only before the power-off.
@@ -120,8 +123,9 @@ class Departure:
             self._ask_destination(move)
         self._record(move, Step.SAVING)
         with self._step('numa_migrate_checkpoint'):
-            guest = self._driver._host.get_guest(self._instance)
-            guest._domain.saveFlags(str(image), None, 0)
+            domain = self._driver._host.get_guest(self._instance)._domain
+            with limits.deadline('checkpoint_timeout', domain.abortJob):
+                domain.saveFlags(str(image), None, 0)
             self._saved = True
             # At once: whatever fails from here on, the guest goes on from it.
             self._record(move, Step.SAVED)

@@ -33,6 +33,8 @@ _CONSTANTS = {
     'VIR_DOMAIN_SAVE_RUNNING': 2,
     'VIR_DOMAIN_SAVE_PAUSED': _SAVE_PAUSED,
     'VIR_DOMAIN_SAVE_IMAGE_XML_SECURE': 1,
+    'VIR_DOMAIN_PAUSED_UNKNOWN': 0,
+    'VIR_DOMAIN_PAUSED_STARTING_UP': 11,
     'VIR_DOMAIN_SAVE_PARAM_FILE': 'file',
     'VIR_DOMAIN_SAVE_PARAM_DXML': 'dxml',
 }
@@ -198,6 +200,10 @@ class Domain(fakelibvirt.Domain):
         path = tree.xpath(f'string(//disk[target/@dev="{disk}"]/source/@file)')
         fake_disks.make_whole(str(path))
         return 0
+
+    def state(self, flags: int = 0) -> list[int]:
+        """Its state, and no reason for it."""
+        return [self._state, 0]
 
     def save(self, to: str) -> None:
         self.saveFlags(to)

@@ -7,7 +7,6 @@ import ddt
 from nova import context
 from nova import objects
 from nova import test
-from nova.compute import power_state
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
@@ -75,8 +74,8 @@ class RecoverTestCase(test.NoDBTestCase):
         self.waiting.return_value.append(instance)
         return instance
 
-    def recover(self, power=power_state.NOSTATE):
-        self.manager._get_power_state.return_value = power
+    def recover(self, goes_on=False):
+        self.manager.driver.goes_on.return_value = goes_on
         recovery.recover(self.manager, self.context)
 
     def test_only_those_that_were_being_finished_here(self):
@@ -99,7 +98,7 @@ class RecoverTestCase(test.NoDBTestCase):
     @ddt.data(move.State.SAVED, move.State.RESTORED)
     def test_one_that_runs_has_moved(self, state):
         instance = self.found(state)
-        self.recover(power_state.RUNNING)
+        self.recover(goes_on=True)
         self.go_home.assert_not_called()
         self.assertEqual(
             (vm_states.RESIZED, None, 'finished'),
@@ -119,16 +118,16 @@ class RecoverTestCase(test.NoDBTestCase):
     def test_one_of_which_nothing_is_certain_stays(self):
         instance = self.found()
         self.leads_home.return_value = False
-        self.recover(power_state.PAUSED)
+        self.recover()
         self.go_home.assert_not_called()
         self.assertEqual(task_states.RESIZE_FINISH, instance.task_state)
 
     @ddt.data(None, move.State.OPEN, move.State.NONE, move.State.RETURNING)
     def test_what_was_not_saved_is_novas(self, state):
         self.found(state)
-        self.recover(power_state.RUNNING)
+        self.recover(goes_on=True)
         self.go_home.assert_not_called()
-        self.manager._get_power_state.assert_not_called()
+        self.manager.driver.goes_on.assert_not_called()
 
     def test_one_failure_does_not_stop_the_others(self):
         self.found()

@@ -2,6 +2,7 @@
 """A guest goes on from its checkpoint, libvirt's part being faked."""
 
 import pathlib
+import threading
 import types
 from unittest import mock
 
@@ -11,12 +12,14 @@ from nova import context
 from nova import exception
 from nova import objects
 from nova import test
+import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import digest as digests
+from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.guest_xml import remap
 from nova_numa_migrate.placement import report
 from nova_numa_migrate.virt import destination
@@ -25,7 +28,7 @@ from tests.unit.guest_xml import golden
 
 LIBVIRT = types.SimpleNamespace(
     VIR_DOMAIN_SAVE_IMAGE_XML_SECURE=1,
-    VIR_DOMAIN_SAVE_RUNNING=2,
+    VIR_DOMAIN_PAUSED=3,
     VIR_DOMAIN_SAVE_PAUSED=4,
 )
 
@@ -72,6 +75,7 @@ class RequireTestCase(DestinationTestCase):
 class RestoreTestCase(DestinationTestCase):
     def setUp(self):
         super().setUp()
+        numa_migrate.register_opts(nova.conf.CONF)
         self.guest = golden.guest('two-cells')
         self.useFixture(
             fixtures.MockPatchObject(libvirt_guest, 'libvirt', LIBVIRT)
@@ -90,6 +94,8 @@ class RestoreTestCase(DestinationTestCase):
             'create',
             side_effect=lambda *args: self.calls.create(*args),
         )
+        self.made = self.calls.create.return_value
+        self.made._domain.state.return_value = (LIBVIRT.VIR_DOMAIN_PAUSED, 0)
         self.xml = remap.remap(self.guest.saved, self.guest.fresh)
 
     def restore(self, pause=False, digest=''):
@@ -113,11 +119,13 @@ class RestoreTestCase(DestinationTestCase):
                 mock.call.create(self.xml, self.driver._host),
                 mock.call.prepare(),
                 mock.call.cpu_api.power_up_for_instance(self.instance),
-                mock.call.connection.restoreFlags('/c/u.save', self.xml, 2),
+                # Paused: nothing runs that may yet be given up.
+                mock.call.connection.restoreFlags('/c/u.save', self.xml, 4),
+                mock.call.create().resume(),
             ],
             self.calls.mock_calls,
         )
-        self.assertIs(self.calls.create.return_value, result)
+        self.assertIs(self.made, result)
 
     def test_a_damaged_checkpoint_stops_it_before_anything(self):
         require = self.patch(
@@ -132,9 +140,7 @@ class RestoreTestCase(DestinationTestCase):
 
     def test_paused_where_nova_waits_for_the_ports(self):
         self.restore(pause=True)
-        self.connection.restoreFlags.assert_called_once_with(
-            '/c/u.save', self.xml, 4
-        )
+        self.made.resume.assert_not_called()
 
     def test_a_refusal_is_told_in_novas_words(self):
         self.connection.restoreFlags.side_effect = LibvirtError(
@@ -142,6 +148,31 @@ class RestoreTestCase(DestinationTestCase):
         )
         error = self.assertRaises(exception.MigrationError, self.restore)
         self.assertIn('NUMA node 7 is unavailable', str(error))
+
+    def test_one_that_cannot_be_resumed_is_taken_away(self):
+        self.made.resume.side_effect = LibvirtError('no')
+        self.assertRaises(exception.MigrationError, self.restore)
+        self.made.poweroff.assert_called_once_with()
+
+    def test_but_not_one_that_runs(self):
+        self.made.resume.side_effect = LibvirtError('connection lost')
+        self.made._domain.state.return_value = (1, 0)
+        self.assertRaises(exception.MigrationError, self.restore)
+        self.made.poweroff.assert_not_called()
+
+    def test_one_that_takes_too_long_is_taken_away_and_never_runs(self):
+        self.flags(restore_timeout=1, group='numa_migrate')
+        ended = threading.Event()
+        self.made.poweroff.side_effect = ended.set
+
+        def restore(*_):
+            self.assertTrue(ended.wait(60))
+            raise LibvirtError('domain is not running')
+
+        self.connection.restoreFlags.side_effect = restore
+        error = self.assertRaises(exception.MigrationError, self.restore)
+        self.assertIn('restore_timeout, 1 s', str(error))
+        self.made.resume.assert_not_called()
 
     def test_a_device_that_is_gone_stops_it_before_the_definition(self):
         self.guest = self.guest._replace(

@@ -554,6 +554,7 @@ class WayBackTestCase(DriverTestCase):
 
 
 OWN = (
+    'goes_on',
     'demand_of',
     'measure',
     'peers',

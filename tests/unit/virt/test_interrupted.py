@@ -2,6 +2,7 @@
 """A save that the service did not see the end of, by what libvirt says."""
 
 import pathlib
+import types
 from unittest import mock
 
 import ddt
@@ -18,8 +19,7 @@ from nova_numa_migrate.virt import interrupted
 Ending = interrupted.Ending
 
 
-@ddt.ddt
-class EndingTestCase(test.NoDBTestCase):
+class InterruptedTestCase(test.NoDBTestCase):
     def setUp(self):
         super().setUp()
         patcher = mock.patch.object(libvirt_guest, 'libvirt', fakelibvirt)
@@ -36,13 +36,16 @@ class EndingTestCase(test.NoDBTestCase):
         )
         self.driver.is_gone.return_value = True
         self.jobs = []
-        guest = self.driver._host.get_guest.return_value
+        self.guest = guest = self.driver._host.get_guest.return_value
         guest.get_job_info.side_effect = lambda: libvirt_guest.JobInfo(
             type=self.jobs.pop(0) if self.jobs else 0
         )
         connection = self.driver._host.get_connection.return_value
         self.read = connection.saveImageGetXMLDesc
 
+
+@ddt.ddt
+class EndingTestCase(InterruptedTestCase):
     def ending(self):
         return interrupted.ending(
             self.driver, mock.sentinel.instance, pathlib.Path('/c/u.save')
@@ -91,3 +94,58 @@ class EndingTestCase(test.NoDBTestCase):
             instance_id='u'
         )
         self.assertIs(Ending.SAVED, self.ending())
+
+
+class GoesOnTestCase(InterruptedTestCase):
+    STATES = types.SimpleNamespace(
+        VIR_DOMAIN_RUNNING=1,
+        VIR_DOMAIN_PAUSED=3,
+        VIR_DOMAIN_PAUSED_STARTING_UP=11,
+        VIR_DOMAIN_JOB_NONE=0,
+        VIR_DOMAIN_JOB_BOUNDED=1,
+        VIR_DOMAIN_JOB_UNBOUNDED=2,
+    )
+
+    def setUp(self):
+        super().setUp()
+        patcher = mock.patch.object(libvirt_guest, 'libvirt', self.STATES)
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def goes_on(self, state, reason=0, active=True):
+        self.guest._domain.state.return_value = (state, reason)
+        self.guest.is_active.return_value = active
+        return interrupted.goes_on(self.driver, mock.sentinel.instance)
+
+    def test_it_runs(self):
+        self.assertTrue(self.goes_on(self.STATES.VIR_DOMAIN_RUNNING))
+        self.guest.resume.assert_not_called()
+
+    def test_it_waits_to_go_on(self):
+        self.assertTrue(self.goes_on(self.STATES.VIR_DOMAIN_PAUSED))
+        self.guest.resume.assert_called_once_with()
+
+    def test_the_restore_is_waited_for(self):
+        self.jobs = [1, 1]
+        self.goes_on(self.STATES.VIR_DOMAIN_PAUSED)
+        self.assertEqual(2, self.sleep.call_count)
+
+    def test_libvirt_ended_in_the_middle_of_its_start(self):
+        self.assertFalse(
+            self.goes_on(
+                self.STATES.VIR_DOMAIN_PAUSED,
+                self.STATES.VIR_DOMAIN_PAUSED_STARTING_UP,
+                active=False,
+            )
+        )
+        self.guest.poweroff.assert_called_once_with()
+        self.guest.resume.assert_not_called()
+
+    def test_it_is_off(self):
+        self.assertFalse(self.goes_on(5, active=False))
+
+    def test_it_is_not_there(self):
+        self.driver._host.get_guest.side_effect = exception.InstanceNotFound(
+            instance_id='u'
+        )
+        self.assertFalse(self.goes_on(0))

@@ -7,6 +7,7 @@ are not, and write down when they are called.
 
 import json
 import pathlib
+import threading
 from unittest import mock
 
 import ddt
@@ -18,6 +19,7 @@ from nova import test
 from nova.compute import power_state
 from nova.compute import task_states
 from nova.compute import vm_states
+import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
@@ -33,6 +35,7 @@ from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.checkpoint import transport
 from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import source
@@ -56,6 +59,9 @@ class Domain:
     def __init__(self, test_case):
         self.test = test_case
 
+    def abortJob(self):
+        self.test.fail('there is no reason to')
+
     def saveFlags(self, path, xml, flags):
         self.test.seen('save')
         pathlib.Path(path).write_text('memory')
@@ -64,6 +70,7 @@ class Domain:
 class DepartureTestCase(test.NoDBTestCase):
     def setUp(self):
         super().setUp()
+        numa_migrate.register_opts(nova.conf.CONF)
         self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.calls = []
         self.failing = set()
@@ -78,6 +85,7 @@ class DepartureTestCase(test.NoDBTestCase):
         )
         self.driver.checkpoints = store.CheckpointStore(self.root)
         self.driver.user_and_group = (42, 43)
+        self.driver.slots = self
         self.driver._is_path_shared_with.return_value = False
         self.driver.bring_back.side_effect = self.reverted
         self.driver.transport = mock.create_autospec(
@@ -127,6 +135,15 @@ class DepartureTestCase(test.NoDBTestCase):
             disks, 'bring_swap', side_effect=lambda *_: self.seen('swap')
         )
 
+    # The guest's turn.
+    held = 0
+
+    def __enter__(self):
+        self.held += 1
+
+    def __exit__(self, *_):
+        self.held -= 1
+
     def patch(self, where, name, **kwargs):
         patcher = mock.patch.object(where, name, autospec=True, **kwargs)
         self.addCleanup(patcher.stop)
@@ -134,6 +151,8 @@ class DepartureTestCase(test.NoDBTestCase):
 
     def seen(self, name):
         """One part is called: note the step that a crash would leave."""
+        if name in ('save', 'send', 'copy'):
+            self.assertEqual(1, self.held)
         found = self.driver.checkpoints.journal(uuids.instance)
         self.calls.append((name, found and str(found.step)))
         if name in self.failing:
@@ -193,6 +212,20 @@ class DepartureTestCase(test.NoDBTestCase):
 
 
 class OrderTestCase(DepartureTestCase):
+    def test_a_save_that_takes_too_long_is_given_up(self):
+        self.flags(checkpoint_timeout=1, group='numa_migrate')
+        aborted = threading.Event()
+        self.guest._domain.abortJob = aborted.set
+
+        def save(*_):
+            self.assertTrue(aborted.wait(60))
+            raise Failure('operation aborted')
+
+        self.guest._domain.saveFlags = save
+        text = self.rolled_back()
+        self.assertIn('checkpoint_timeout, 1 s', text)
+        self.driver.bring_back.assert_not_called()
+
     def test_everything_goes_well(self):
         self.assertEqual('disks', self.run_())
         self.assertEqual(
