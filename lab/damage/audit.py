@@ -6,7 +6,7 @@ from lab.hosts import machine
 
 _FILE = f"/etc/default/{deploy.SERVICE}"
 # oslo.config takes options from the environment, too.
-_LINE = "OS_DEFAULT__UPDATE_RESOURCES_INTERVAL=10"
+_LINE = "OS_DEFAULT__UPDATE_RESOURCES_INTERVAL=20"
 # $1 is the file, $2 the line, $3 the service.
 _ADD = 'grep -qFx "$2" "$1" || { echo "$2" >>"$1"; systemctl restart "$3"; }'
 
