@@ -71,14 +71,42 @@ class BeforeTheClaimTest(AcceptanceTestCase):
     def test_its_cpu_is_another(self):
         # Emulated guests bring their own.
         self.flags(virt_type='kvm', group='libvirt')
-        connection = self.connection('compute2')
-        with mock.patch.object(
-            connection,
+        self.their_libvirt_says_no()
+        self.their_cpu_is_another()
+        self.assertIn("its CPU is not the guest's", self.refused())
+
+    def test_one_kind_of_cpu_is_good_enough(self):
+        self.flags(virt_type='kvm', group='libvirt')
+        self.their_libvirt_says_no()
+        self.post_migrate(self.server, [3, 2])
+        self.wait_for(self.server, 'VERIFY_RESIZE')
+
+    def test_the_operator_may_have_cpus_not_compared(self):
+        self.flags(virt_type='kvm', group='libvirt')
+        self.flags(skip_cpu_compare_on_dest=True, group='workarounds')
+        self.their_libvirt_says_no()
+        self.their_cpu_is_another()
+        self.post_migrate(self.server, [3, 2])
+        self.wait_for(self.server, 'VERIFY_RESIZE')
+
+    def their_cpu_is_another(self):
+        driver = self.computes['compute2'].driver
+        other = {**driver._get_cpu_info(), 'model': 'another'}
+        patcher = mock.patch.object(
+            driver, '_get_cpu_info', autospec=True, return_value=other
+        )
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def their_libvirt_says_no(self):
+        patcher = mock.patch.object(
+            self.connection('compute2'),
             'compareHypervisorCPU',
             autospec=True,
             return_value=fakelibvirt.VIR_CPU_COMPARE_INCOMPATIBLE,
-        ):
-            self.assertIn("its CPU is not the guest's", self.refused())
+        )
+        patcher.start()
+        self.addCleanup(patcher.stop)
 
     def test_the_source_does_not_answer(self):
         with mock.patch.object(
