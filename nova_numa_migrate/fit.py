@@ -75,6 +75,22 @@ def claimed(guest_topology: Any, fits: core.Fits) -> Any:
     return result
 
 
+def limits_of(host: Any, spec: Any) -> Any:
+    """objects.NUMATopologyLimits of a host for a request.
+
+    :param host: has the allocation ratios: objects.ComputeNode or the
+        scheduler's HostState.
+    :param spec: objects.RequestSpec.
+    """
+    limits = objects.NUMATopologyLimits(
+        cpu_allocation_ratio=host.cpu_allocation_ratio,
+        ram_allocation_ratio=host.ram_allocation_ratio,
+    )
+    if 'network_metadata' in spec and spec.network_metadata:
+        limits.network_metadata = spec.network_metadata
+    return limits
+
+
 def host_of(topology: Any, limits: Any = None) -> cells.Host:
     """A host as the core sees it.
 

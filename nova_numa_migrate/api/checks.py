@@ -13,17 +13,19 @@ from typing import Any
 from nova import exception
 from nova import objects
 from nova.compute import api as compute_api
+from nova.compute import vm_states
 from nova.virt import hardware
 
 from nova_numa_migrate.exception import CannotCheckpoint
 from nova_numa_migrate.exception import NodeNotFound
 from nova_numa_migrate.exception import UnsupportedGuest
+from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import hosts
 
 
-def check_guest(instance: Any, node_map: NodeMap) -> None:
-    """The map must fit the guest's cells, one to one.
+def check_guest(instance: Any, node_map: NodeMap | None) -> None:
+    """The map, if there is one, must fit the guest's cells, one to one.
 
     :raises UnsupportedGuest: for a guest without a NUMA topology.
     :raises InvalidHint: when the numbers of cells and nodes differ.
@@ -34,7 +36,8 @@ def check_guest(instance: Any, node_map: NodeMap) -> None:
             'cannot account for the nodes it would use; give its flavor one '
             '("hw:numa_nodes") to migrate it to named nodes'
         )
-    node_map.check_cells(len(instance.numa_topology.cells))
+    if node_map is not None:
+        node_map.check_cells(len(instance.numa_topology.cells))
 
 
 def check_nodes(
@@ -57,6 +60,18 @@ def check_nodes(
         node_map,
         (_report(node) for node in nodes if node.host != instance.host),
     )
+
+
+def check_state(context: Any, instance: Any, mode: CheckpointMode) -> None:
+    """What the request wants of the guest's state must be possible.
+
+    Only a running guest has a state to lose.
+
+    :raises CannotCheckpoint: naming every blocker that Nova knows of.
+    """
+    running = instance.vm_state == vm_states.ACTIVE
+    if running and mode is CheckpointMode.REQUIRED:
+        check_checkpoint(context, instance)
 
 
 def check_checkpoint(context: Any, instance: Any) -> None:

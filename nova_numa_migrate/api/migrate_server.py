@@ -9,6 +9,7 @@ states stay in force for both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nova.api import validation
@@ -16,18 +17,16 @@ from nova.api.openstack import api_version_request
 from nova.api.openstack import common
 from nova.api.openstack import wsgi
 from nova.api.openstack.compute import migrate_server
-from nova.compute import vm_states
 import nova.conf
 from webob import exc
 
-from nova_numa_migrate import exception
 from nova_numa_migrate.api import checks
 from nova_numa_migrate.api import compute_api
 from nova_numa_migrate.api import policy
+from nova_numa_migrate.api import refusals
 from nova_numa_migrate.api.schemas import migrate_server as schema
 from nova_numa_migrate.hint import CHECKPOINT_HINT
 from nova_numa_migrate.hint import CheckpointMode
-from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.hint import NODE_HINT
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.plan import Plan
@@ -71,17 +70,9 @@ class NumaMigrateServerController(migrate_server.MigrateServerController):
         target = {'project_id': instance.project_id}
         policy.authorize(context, rules.MIGRATE, target)
         request = body['migrate']
-        try:
+        with refusals.as_http():
             plan = _plan_of(context, request[schema.HINTS])
             _check(context, instance, plan, request.get('host'))
-        except (
-            InvalidHint,
-            exception.NodeNotFound,
-            exception.UnsupportedGuest,
-        ) as error:
-            raise exc.HTTPBadRequest(explanation=str(error)) from error
-        except exception.CannotCheckpoint as error:
-            raise exc.HTTPConflict(explanation=str(error)) from error
         compute_api.hand_over(context, plan)
 
 
@@ -102,13 +93,18 @@ def _check_version(req: Any) -> None:
         )
 
 
+def checkpoint_mode(hints: Mapping[str, str]) -> CheckpointMode:
+    """The mode that a request's hints ask for, or the operator's."""
+    return CheckpointMode.parse(
+        hints.get(CHECKPOINT_HINT, CONF.numa_migrate.checkpoint)
+    )
+
+
 def _plan_of(context: Any, hints: dict[str, Any]) -> Plan:
     return Plan(
         context.request_id,
         NodeMap.parse(hints[NODE_HINT]),
-        CheckpointMode.parse(
-            hints.get(CHECKPOINT_HINT, CONF.numa_migrate.checkpoint)
-        ),
+        checkpoint_mode(hints),
     )
 
 
@@ -117,7 +113,4 @@ def _check(context: Any, instance: Any, plan: Plan, host: str | None) -> None:
     # The present host is Nova's to refuse, as in a migrate without hints.
     if host is None or host != instance.host:
         checks.check_nodes(context, instance, plan.node_map, host)
-    # Only a running guest has a state to lose.
-    running = instance.vm_state == vm_states.ACTIVE
-    if running and plan.checkpoint is CheckpointMode.REQUIRED:
-        checks.check_checkpoint(context, instance)
+    checks.check_state(context, instance, plan.checkpoint)

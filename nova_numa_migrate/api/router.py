@@ -16,6 +16,7 @@ from nova.api.openstack import wsgi
 from nova.api.openstack.compute import routes
 import nova.conf
 
+from nova_numa_migrate.api import migrate_plan
 from nova_numa_migrate.api import migrate_server
 from nova_numa_migrate.api import numa_nodes
 from nova_numa_migrate.api import numa_placement
@@ -49,9 +50,13 @@ class NumaAPIRouter(routes.APIRouterV21):
     def __init__(self) -> None:
         numa_migrate.register_opts(nova.conf.CONF)
         super().__init__(_ROUTES)
-        controller = migrate_server.NumaMigrateServerController()
+        controllers = (
+            migrate_server.NumaMigrateServerController(),
+            migrate_plan.NumaMigratePlanController(),
+        )
         for resource in self._resources_with(_ACTION):
-            resource.register_subcontroller_actions(controller)
+            for controller in controllers:
+                resource.register_subcontroller_actions(controller)
 
     def _resources_with(self, action: str) -> list[Any]:
         """The resources that have the action.

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may name the host NUMA nodes of a migration."""
+"""Who may name the host NUMA nodes of a migration, and ask beforehand."""
 
 from __future__ import annotations
 
 from oslo_policy import policy
 
 MIGRATE = 'os_compute_api:os-numa-migrate:migrate'
+PLAN = 'os_compute_api:os-numa-migrate:plan'
 
 # The same text as Nova's ADMIN: the answer to a hint tells about the
 # topology of hosts, which only operators may see.
@@ -20,6 +21,21 @@ RULES = [
         ),
         operations=[
             {'method': 'POST', 'path': '/servers/{server_id}/action (migrate)'}
+        ],
+        scope_types=['project'],
+    ),
+    policy.DocumentedRuleDefault(
+        name=PLAN,
+        check_str='rule:context_is_admin',
+        description=(
+            'Ask, without changing anything, to which hosts and NUMA nodes a '
+            'server could be migrated, and why not to the others.'
+        ),
+        operations=[
+            {
+                'method': 'POST',
+                'path': '/servers/{server_id}/action (os-numaMigratePlan)',
+            }
         ],
         scope_types=['project'],
     ),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova import objects
 from nova.scheduler import filters
 from oslo_log import log as logging
 
@@ -62,7 +61,7 @@ class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
         self, host_state: Any, spec_obj: Any, plan: Plan
     ) -> Refused | None:
         """Keep the allocation candidates that fit, or say why none does."""
-        limits = _limits(host_state, spec_obj)
+        limits = fit.limits_of(host_state, spec_obj)
         refused = Refused([NoCandidate()])
 
         def fits(candidate: Any) -> bool:
@@ -93,13 +92,3 @@ def _report(host_state: Any) -> hosts.HostReport:
     return hosts.HostReport.of(
         host_state.host, host_state.numa_topology, host_state.stats
     )
-
-
-def _limits(host_state: Any, spec_obj: Any) -> Any:
-    limits = objects.NUMATopologyLimits(
-        cpu_allocation_ratio=host_state.cpu_allocation_ratio,
-        ram_allocation_ratio=host_state.ram_allocation_ratio,
-    )
-    if 'network_metadata' in spec_obj and spec_obj.network_metadata:
-        limits.network_metadata = spec_obj.network_metadata
-    return limits

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a hinted migrate would find: each host, and why not where not.
+
+The words are the filter's: both ask ``HostReport.refusal`` and
+``fit.decide``.  What a host can only say itself, as the free memory of its
+kernel at that moment, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import dataclasses
+from typing import Any
+
+from nova import objects
+from nova import servicegroup
+from nova.pci import stats as pci_stats
+
+from nova_numa_migrate import fit
+from nova_numa_migrate.hint import NodeMap
+from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.placement.reasons import Refused
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """One host: the guest fits on the nodes, or all that is in the way."""
+
+    host: str
+    node_map: NodeMap | None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing is in the way."""
+        return not self.reasons
+
+
+def of_hosts(
+    context: Any,
+    instance: Any,
+    spec: Any,
+    node_map: NodeMap | None,
+    host: str | None,
+) -> list[Outlook]:
+    """Every other host of its cell; first those where the guest fits.
+
+    Then come the nearest misses, those with the fewest reasons.
+
+    :param context: targeted at the server's cell.
+    :param spec: objects.RequestSpec as a migration would have it.
+    :param node_map: None for whichever nodes do.
+    :param host: only the host of that name.
+    :raises nova.exception.ComputeHostNotFound: when there is none.
+    """
+    nodes = (
+        objects.ComputeNodeList.get_all(context)
+        if host is None
+        else objects.ComputeNodeList.get_all_by_host(context, host)
+    )
+    unusable = dict(_unusable(context))
+    found = (
+        _refused(node, unusable[node.host])
+        if node.host in unusable
+        else _of(node, spec, node_map)
+        for node in nodes
+        if node.host != instance.host
+    )
+    return sorted(found, key=lambda one: (len(one.reasons), one.host))
+
+
+def _unusable(context: Any) -> Iterator[tuple[str, str]]:
+    """Hosts whose service takes no guests, and why."""
+    up = servicegroup.API().service_is_up
+    for service in objects.ServiceList.get_by_binary(
+        context, 'nova-compute', include_disabled=True
+    ):
+        if service.disabled:
+            yield service.host, 'its nova-compute is disabled'
+        elif not up(service):
+            yield service.host, 'its nova-compute is down'
+
+
+def _refused(node: Any, reason: str) -> Outlook:
+    return Outlook(node.host, None, (f'host {node.host}: {reason}',))
+
+
+def _of(node: Any, spec: Any, node_map: NodeMap | None) -> Outlook:
+    topology = node.numa_topology and objects.NUMATopology.obj_from_db_obj(
+        node.numa_topology
+    )
+    report = hosts.HostReport.of(node.host, topology, node.stats)
+    refusal = report.refusal(node_map or NodeMap(()))
+    if refusal is not None:
+        return Outlook(node.host, node_map, (refusal,))
+    if not topology:
+        return _refused(node, 'it reports no NUMA topology')
+    decision = fit.decide(
+        topology,
+        spec.numa_topology,
+        node_map,
+        fit.limits_of(node, spec),
+        fit.PciDevices.of(
+            spec.pci_requests,
+            pci_stats.PciDeviceStats(topology, stats=node.pci_device_pools),
+            # Placement's candidates are the scheduler's to ask for.
+            None,
+        ),
+    )
+    if isinstance(decision, Refused):
+        reasons = tuple(f'{node.host} {one}' for one in decision.reasons)
+        return Outlook(node.host, node_map, reasons)
+    return Outlook(node.host, decision.node_map)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of our errors is which status of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+
+from webob import exc
+
+from nova_numa_migrate import exception
+from nova_numa_migrate.hint import InvalidHint
+
+
+@contextlib.contextmanager
+def as_http() -> Iterator[None]:
+    """What is refused within is answered with its words.
+
+    :raises webob.exc.HTTPException: 400 for what is wrong with the request,
+        409 for what is in the way of this server.
+    """
+    try:
+        yield
+    except (
+        InvalidHint,
+        exception.NodeNotFound,
+        exception.UnsupportedGuest,
+    ) as error:
+        raise exc.HTTPBadRequest(explanation=str(error)) from error
+    except exception.CannotCheckpoint as error:
+        raise exc.HTTPConflict(explanation=str(error)) from error
