@@ -56,6 +56,30 @@ class Percent(columns.FormattableColumn[float | None]):
         return '' if self._value is None else f'{100 * self._value:.1f}%'
 
 
+class YesNo(columns.FormattableColumn[bool]):
+    """A truth."""
+
+    def human_readable(self) -> str:
+        """Yes or no."""
+        return 'yes' if self._value else 'no'
+
+
+class Ordered(columns.FormattableColumn[list[int] | None]):
+    """Ids in an order that means something, as of a hint: ``3,2``."""
+
+    def human_readable(self) -> str:
+        """As a hint has them."""
+        return ','.join(map(str, self._value or ()))
+
+
+class Lines(columns.FormattableColumn[list[str]]):
+    """Sentences, to people one a line."""
+
+    def human_readable(self) -> str:
+        """One below the other."""
+        return '\n'.join(self._value)
+
+
 def ranges(numbers: Iterable[int]) -> str:
     """Numbers as a text with ranges, ``0-3,7``."""
     runs = itertools.groupby(

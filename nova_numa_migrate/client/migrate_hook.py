@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--hint`` for the stock ``openstack server migrate``.
+"""``--hint`` and ``--dry-run`` for the stock ``openstack server migrate``.
 
 A cliff command hook: the command, its other options and its rules stay
 python-openstackclient's.  Only a call with ``--hint`` is changed: the hints
@@ -16,36 +16,42 @@ from typing import Any
 from cliff import hooks
 from openstack import utils as sdk_utils
 from osc_lib import exceptions
-from osc_lib.cli import parseractions
 
 from nova_numa_migrate.client import errors
 from nova_numa_migrate.client import outcome
 from nova_numa_migrate.client import request
+from nova_numa_migrate.client import server_numa_plan
 
 
 class NumaMigrateHook(hooks.CommandHook):
-    """Adds ``--hint`` to ``server migrate``."""
+    """Adds ``--hint`` and ``--dry-run`` to ``server migrate``."""
 
     def get_parser(self, parser: argparse.ArgumentParser) -> None:
-        """Add the option, as ``server create`` spells it."""
+        """Add the options."""
+        request.add_hint_option(
+            parser,
+            'Hint for a cold migration, as numa_node=1 (the host node '
+            'of the only guest cell), numa_node=3,2 (of each guest cell, '
+            'in order) or numa_checkpoint=required|preferred|never '
+            '(repeat option to set several) '
+            '(supported with --os-compute-api-version 2.56 or above)',
+        )
         parser.add_argument(
-            '--hint',
-            metavar='<key=value>',
-            action=parseractions.KeyValueAppendAction,
-            dest='hints',
-            default={},
+            '--dry-run',
+            action='store_true',
             help=(
-                'Hint for a cold migration, as numa_node=1 (the host node '
-                'of the only guest cell), numa_node=3,2 (of each guest cell, '
-                'in order) or numa_checkpoint=required|preferred|never '
-                '(repeat option to set several) '
-                '(supported with --os-compute-api-version 2.56 or above)'
+                'With --hint: say to which hosts the server could be moved '
+                'and why not to the others, and change nothing (as "server '
+                'numa plan", which takes --format)'
             ),
         )
 
     def get_epilog(self) -> str:
         """Say where the option comes from."""
-        return 'The --hint option is provided by the nova-numa-migrate plugin.'
+        return (
+            'The --hint and --dry-run options are provided by the '
+            'nova-numa-migrate plugin.'
+        )
 
     def before(self, parsed_args: argparse.Namespace) -> argparse.Namespace:
         """Take over this call's action when it has a hint.
@@ -53,7 +59,11 @@ class NumaMigrateHook(hooks.CommandHook):
         :raises CommandError: the hint cannot go with the other options, or
             the API is too old for it
         """
-        if parsed_args.hints:
+        if parsed_args.dry_run:
+            _require_cold_migration(parsed_args)
+            _require_hint(parsed_args)
+            self.cmd.take_action = self._plan  # type: ignore[method-assign]
+        elif parsed_args.hints:
             compute = self.cmd.app.client_manager.compute  # type: ignore[attr-defined]
             _require_cold_migration(parsed_args)
             _require_microversion(compute)
@@ -61,6 +71,14 @@ class NumaMigrateHook(hooks.CommandHook):
             action = functools.partial(_migrate, compute, self.cmd.take_action)
             self.cmd.take_action = action  # type: ignore[method-assign]
         return parsed_args
+
+    def _plan(self, parsed_args: argparse.Namespace) -> None:
+        """Show the table of ``server numa plan``."""
+        plan = server_numa_plan.PlanServerNuma(self.cmd.app, None)
+        arguments = plan.get_parser('').parse_args([parsed_args.server])
+        arguments.hints = parsed_args.hints
+        arguments.host = parsed_args.host
+        plan.run(arguments)
 
     def after(self, parsed_args: argparse.Namespace, return_code: int) -> int:
         """Leave the exit code alone."""
@@ -71,6 +89,13 @@ def _require_cold_migration(parsed_args: argparse.Namespace) -> None:
     if parsed_args.live_migration:
         raise exceptions.CommandError(
             '--hint is for cold migrations: leave out --live-migration'
+        )
+
+
+def _require_hint(parsed_args: argparse.Namespace) -> None:
+    if not parsed_args.hints:
+        raise exceptions.CommandError(
+            '--dry-run is for migrations with --hint: add one'
         )
 
 

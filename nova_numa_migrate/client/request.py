@@ -6,6 +6,7 @@ command is intercepted on the compute proxy and its body completed.  The key
 goes inside ``migrate``: Nova refuses a second key beside it.
 """
 
+import argparse
 from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
@@ -13,6 +14,7 @@ import re
 from typing import Any
 
 from osc_lib import exceptions
+from osc_lib.cli import parseractions
 
 HINTS_KEY = 'os:scheduler_hints'
 # Below it Nova does not look at the body of a cold migration at all, and a
@@ -30,6 +32,33 @@ class SentRequest:
     request_id: str = ''
 
 
+def add_hint_option(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add ``--hint`` as ``server create`` spells it.
+
+    :param text: its help
+    """
+    parser.add_argument(
+        '--hint',
+        metavar='<key=value>',
+        action=parseractions.KeyValueAppendAction,
+        dest='hints',
+        default={},
+        help=text,
+    )
+
+
+def values(hints: Mapping[str, list[str]]) -> dict[str, str | list[str]]:
+    """The hints as a request has them.
+
+    :param hints: values of each hint in the order given; a single one is
+        sent as a string, several as a list, as ``server create`` does
+    """
+    return {
+        key: given[0] if len(given) == 1 else given
+        for key, given in hints.items()
+    }
+
+
 @contextlib.contextmanager
 def hinted(
     compute: Any, hints: Mapping[str, list[str]]
@@ -37,8 +66,7 @@ def hinted(
     """Complete the migrate request sent through ``compute`` inside.
 
     :param compute: openstacksdk's compute proxy
-    :param hints: values of each hint in the order given; a single one is
-        sent as a string, several as a list, as ``server create`` does
+    :param hints: as for ``values``
     :returns: filled in when the request is sent
     :raises CommandError: at the end, when no migrate request went by
     """
@@ -72,10 +100,7 @@ def _completed(
     compute: Any, hints: Mapping[str, list[str]], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
     migrate = {'host': None, **(kwargs['json']['migrate'] or {})}
-    migrate[HINTS_KEY] = {
-        key: values[0] if len(values) == 1 else values
-        for key, values in hints.items()
-    }
+    migrate[HINTS_KEY] = values(hints)
     microversion = (
         kwargs.get('microversion')
         or compute.default_microversion

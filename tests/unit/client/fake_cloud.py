@@ -122,10 +122,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == f'/v2.1/servers/{SERVER_ID}/action':
             version = self.headers.get('OpenStack-API-Version', '')
             self.server.actions.append((body, version))
+            answer = self.server.answers.get('/action')
             if self.server.refusal:
                 self._refuse(*self.server.refusal)
             else:
-                self._answer(202, None)
+                self._answer(200 if answer else 202, answer)
         else:
             self._refuse(404, f'nothing at {self.path}')
 

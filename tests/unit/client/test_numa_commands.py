@@ -98,6 +98,31 @@ class NumaCommandsTestCase(test_command.CloudTestCase):
         ):
             self.assertIn(words, err)
 
+    def test_a_plan(self):
+        answer = self.answer('/action', 'migrate-plan')
+        answer['numa_migrate_plan']['hosts_omitted'] = 4
+        out, err = self.shell(
+            'server numa plan --hint numa_node=3,2 --host h2 g1 -f json',
+            'server migrate --hint numa_node=3,2 --host h2 --dry-run g1',
+            'server numa plan g1',
+            'server migrate --dry-run g1',
+        )
+        (rows, end) = json.JSONDecoder().raw_decode(out)
+        self.assertEqual([True, False, False], [row['Fits'] for row in rows])
+        self.assertEqual([3, 2], rows[0]['Host Nodes'])
+        reason = 'compute2 node 3: needs 2 dedicated CPUs, 0 free'
+        self.assertEqual([reason], rows[1]['Reasons'])
+        self.assertIn('| compute3 | yes  | 3,2 ', out[end:])
+        self.assertIn(reason, out[end:])
+        self.assertIn('4 more hosts are not shown', err)
+        self.assertIn('--dry-run is for migrations with --hint', err)
+        hints = {'os:scheduler_hints': {'numa_node': '3,2'}, 'host': 'h2'}
+        none = {'os:scheduler_hints': {}, 'host': None}
+        self.assertEqual(
+            [{'os-numaMigratePlan': body} for body in (hints, hints, none)],
+            [body for body, _version in self.cloud.actions],
+        )
+
     def test_one_host(self):
         answer = self.answer(NODES, 'numa-nodes-list')
         answer.pop('numa_hosts_links')
