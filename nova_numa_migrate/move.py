@@ -33,16 +33,31 @@ class State(enum.StrEnum):
     RESTORED = 'restored'
     #: The destination could not start it, and it has never run there.
     RETURNING = 'returning'
+    #: It has run at the destination, was saved there again for a revert, and
+    #: goes on at its source.
+    HOMEWARD = 'homeward'
     #: The guest was moved without its state: it was stopped, or asked so.
     NONE = 'none'
+
+
+class Disks(enum.StrEnum):
+    """What a revert finds of the guest's disks."""
+
+    #: Each as it was saved: files, of which Nova keeps those of the source.
+    KEPT = 'kept'
+    #: Each as the guest left it: volumes, which both hosts write to.
+    SHARED = 'shared'
+    #: Some of each kind.
+    MIXED = 'mixed'
 
 
 @dataclasses.dataclass(frozen=True)
 class Move:
     """One hinted migration of one instance.
 
-    ``migration`` is the uuid of Nova's migration record; ``digest`` that of
-    the checkpoint, once there is one.
+    ``migration`` is the uuid of Nova's migration record; once there is a
+    checkpoint, ``digest`` is that of the newest, ``disks`` tells what it was
+    taken with, and ``home`` is the source's address for copies.
     """
 
     migration: str
@@ -50,6 +65,8 @@ class Move:
     checkpoint: CheckpointMode
     state: State = State.OPEN
     digest: str = ''
+    disks: Disks = Disks.MIXED
+    home: str = ''
 
     def store(self, metadata: MutableMapping[str, str]) -> None:
         """Write this move into an instance's system metadata."""
@@ -59,6 +76,8 @@ class Move:
             'checkpoint': self.checkpoint,
             'state': self.state,
             'digest': self.digest,
+            'disks': self.disks,
+            'home': self.home,
         }
         texts.put(
             metadata, MOVE_KEY, json.dumps(stored, separators=(',', ':'))
@@ -68,9 +87,15 @@ class Move:
         """The same move, a step further."""
         return dataclasses.replace(self, state=state)
 
-    def saved(self, digest: str) -> Self:
+    def saved(self, digest: str, disks: Disks, home: str) -> Self:
         """The same move, with the checkpoint of that digest."""
-        return dataclasses.replace(self, state=State.SAVED, digest=digest)
+        return dataclasses.replace(
+            self, state=State.SAVED, digest=digest, disks=disks, home=home
+        )
+
+    def homeward(self, digest: str) -> Self:
+        """The same move on its way back, with a new checkpoint."""
+        return dataclasses.replace(self, state=State.HOMEWARD, digest=digest)
 
     @classmethod
     def of(
@@ -93,6 +118,8 @@ class Move:
             CheckpointMode.parse(stored['checkpoint']),
             State(stored['state']),
             stored['digest'],
+            Disks(stored['disks']),
+            stored['home'],
         )
 
 

@@ -33,14 +33,11 @@ class Step(enum.StrEnum):
 class Journal:
     """The last step of one migration on this host.
 
-    ``revertible`` tells whether the disks that the checkpoint was taken with
-    stay as they are until the revert: only then may it be restored there.
     ``digest`` is that of the checkpoint, from ``sent`` on.
     """
 
     migration: str
     step: Step
-    revertible: bool = False
     digest: str = ''
 
     def write(self, path: Path) -> None:
@@ -71,10 +68,9 @@ class Journal:
             case {
                 'migration': str(migration),
                 'step': str(step),
-                'revertible': bool(revertible),
                 'digest': str(digest),
             }:
-                return cls(migration, Step(step), revertible, digest)
+                return cls(migration, Step(step), digest)
         raise ValueError(f'{path} is not the journal of a checkpoint')
 
 

@@ -47,3 +47,12 @@ class NumaEndpoint:
             instance, [cell.id for cell in cells]
         )
         return [cell.to_primitive() for cell in found]
+
+    def discard_checkpoint(
+        self, context: Any, instance: Any, migration: str
+    ) -> None:
+        """On the destination: the guest is back where it came from."""
+        checkpoints = self._manager.driver.checkpoints
+        journal = checkpoints.journal(instance.uuid)
+        if journal is not None and journal.migration == migration:
+            checkpoints.discard(instance.uuid)

@@ -17,6 +17,7 @@ from nova.compute import vm_states
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
+from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
@@ -36,6 +37,10 @@ _ATTRIBUTES = [
 ]
 
 
+#: The guest is in a checkpoint, or was.
+_UNDER_WAY = (State.SAVED, State.RESTORED, State.HOMEWARD)
+
+
 def recover(manager: Any, context: Any) -> None:
     """Bring each move to its end; a failure of one does not stop the others.
 
@@ -47,14 +52,17 @@ def recover(manager: Any, context: Any) -> None:
         {
             'host': manager.host,
             # Before that, the message that starts it may still be on its way.
-            'task_state': [task_states.RESIZE_FINISH],
+            'task_state': [
+                task_states.RESIZE_FINISH,
+                task_states.RESIZE_REVERTING,
+            ],
             'deleted': False,
         },
         expected_attrs=_ATTRIBUTES,
     )
     for instance in waiting:
         move = Move.of(instance.system_metadata)
-        if move is None or move.state not in (State.SAVED, State.RESTORED):
+        if move is None or move.state not in _UNDER_WAY:
             continue
         try:
             _recover(manager, context, instance, move)
@@ -67,6 +75,9 @@ def recover(manager: Any, context: Any) -> None:
 
 
 def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
+    if instance.task_state == task_states.RESIZE_REVERTING:
+        revert.recover(manager, context, instance, move)
+        return
     migration = objects.Migration.get_by_uuid(context, move.migration)
     if manager.driver.goes_on(instance):
         _complete(manager, context, instance, migration)

@@ -28,6 +28,7 @@ from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.checkpoint.store import CheckpointStore
+from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import distances
@@ -37,8 +38,10 @@ from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
 from nova_numa_migrate.virt import homecoming
+from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import limits
+from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import pages
 from nova_numa_migrate.virt import source
 
@@ -148,14 +151,18 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         if move is None:
             return str(migrate())
         departure = source.Departure(
-            self, context, instance, dest, network_info, block_device_info
-        )
-        save = functools.partial(departure.save_and_send, move)
-        return departure.run(
+            self,
+            context,
+            instance,
             move,
+            dest,
+            network_info,
+            block_device_info,
+        )
+        return departure.run(
             migrate,
             lambda: self._entrance.run(
-                'power_off', instance.uuid, save, migrate
+                'power_off', instance.uuid, departure.save_and_send, migrate
             ),
         )
 
@@ -216,25 +223,41 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         move = move.with_state(State.RESTORED)
         move.store(instance.system_metadata)
         self.checkpoints.discard(instance.uuid)
+        if move.disks is not Disks.KEPT:
+            # From now on the disks know more than the source's checkpoint.
+            outbound.withdraw(self, instance, move.home)
         destination.verify(context, instance, move)
 
     def finish_revert_migration(
-        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+        self,
+        context: Any,
+        instance: Any,
+        network_info: Any,
+        migration: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         """Bring the guest back, from the checkpoint where it is right."""
         finish = functools.partial(
             super().finish_revert_migration,
             context,
             instance,
+            network_info,
+            migration,
             *args,
             **kwargs,
         )
         home = homecoming.Homecoming.of(self, instance)
         if home.journal is not None:
+            destination.require(self.checkpoints.image(instance.uuid))
             self._bring_back(context, instance, home.journal.digest, finish)
         elif not home.still_here:
             finish()
         self.checkpoints.discard(instance.uuid)
+        if home.brought:
+            self.peers.discard_checkpoint(
+                context, migration.dest_compute, instance, migration.uuid
+            )
 
     def bring_back(
         self,
@@ -289,8 +312,13 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         )
 
     def delete_instance_files(self, instance: Any) -> Any:
-        """Delete what the instance has on this host, checkpoints too."""
-        self.checkpoints.discard(instance.uuid)
+        """Delete what the instance has on this host, checkpoints too.
+
+        But for one that is on its way home: the source says when it has it.
+        """
+        move = Move.of(instance.system_metadata)
+        if move is None or move.state is not State.HOMEWARD:
+            self.checkpoints.discard(instance.uuid)
         return super().delete_instance_files(instance)
 
     def is_gone(self, instance: Any) -> bool:
@@ -329,6 +357,19 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
     def goes_on(self, instance: Any) -> bool:
         """Whether a guest that libvirt was to restore runs here."""
         return interrupted.goes_on(self, instance)
+
+    def send_home(self, context: Any, instance: Any, migration: Any) -> None:
+        """On a revert, bring the guest's state to the source if it needs it.
+
+        :raises Exception: when it failed; see homeward.send.
+        """
+        move = Move.of(instance.system_metadata, migration.uuid)
+        if move is not None and homeward.goes_with_state(self, instance, move):
+            homeward.send(self, context, instance, move)
+
+    def stay(self, instance: Any, move: Move) -> None:
+        """After a crash in ``send_home``; see homeward.stay."""
+        homeward.stay(self, instance, move)
 
     def withdraw(self, instance: Any, dest: str) -> None:
         """Remove from the other host all that a move has brought there."""

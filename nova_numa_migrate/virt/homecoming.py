@@ -16,6 +16,7 @@ from oslo_log import log as logging
 
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
+from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import interrupted
@@ -28,11 +29,13 @@ class Homecoming:
     """How a guest comes home.
 
     ``still_here`` tells that it never left; otherwise ``journal`` is that of
-    the checkpoint that it goes on from, None when there is none that fits.
+    the checkpoint that it goes on from, None when there is none that fits,
+    and ``brought`` whether it was taken at the destination.
     """
 
     still_here: bool = False
     journal: Journal | None = None
+    brought: bool = False
 
     @classmethod
     def of(cls, driver: Any, instance: Any) -> Homecoming:
@@ -41,15 +44,19 @@ class Homecoming:
         :param driver: the libvirt driver.
         :raises Exception: when libvirt has to be asked and does not say.
         """
+        move = Move.of(instance.system_metadata)
+        if move is not None and move.state is State.HOMEWARD:
+            # What this host's own journal says is older.
+            brought = Journal(move.migration, Step.SENT, move.digest)
+            return cls(journal=brought, brought=True)
         journal = driver.checkpoints.journal(instance.uuid)
-        if journal is None:
+        if journal is None or move is None:
             return cls()
-        move = Move.of(instance.system_metadata, journal.migration)
-        if move is None:
+        if move.migration != journal.migration:
             return cls()
         if journal.step is Step.SAVING:
             return cls._after_a_crash(driver, instance, journal)
-        return cls(journal=journal if _fits(instance, move, journal) else None)
+        return cls(journal=journal if _fits(instance, move) else None)
 
     @classmethod
     def _after_a_crash(
@@ -73,8 +80,8 @@ class Homecoming:
         return cls(still_here=ending is interrupted.Ending.HERE)
 
 
-def _fits(instance: Any, move: Move, journal: Journal) -> bool:
-    """Whether the guest may go on from the checkpoint.
+def _fits(instance: Any, move: Move) -> bool:
+    """Whether the guest may go on from the checkpoint that was kept here.
 
     On a revert only where the disks are those of the checkpoint; on the way
     back from a move that failed, always: it has run nowhere since.
@@ -83,4 +90,4 @@ def _fits(instance: Any, move: Move, journal: Journal) -> bool:
         instance.task_state == task_states.RESIZE_REVERTING
         and move.state is not State.RETURNING
     )
-    return journal.revertible or not has_run_elsewhere
+    return move.disks is Disks.KEPT or not has_run_elsewhere

@@ -10,8 +10,6 @@ of either finds the disks where they were.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent import futures
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +23,27 @@ from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
-from nova_numa_migrate import privsep
 from nova_numa_migrate.checkpoint import demand as demands
-from nova_numa_migrate.checkpoint import digest
-from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
+from nova_numa_migrate.guest_xml import disks as guest_disks
 from nova_numa_migrate.guest_xml.blockers import blockers
 from nova_numa_migrate.hint import CheckpointMode
+from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import disks
-from nova_numa_migrate.virt import limits
+from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt.step import step
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
-
-#: Image backends whose disks are files of one host.
-_LOCAL_IMAGES = ('default', 'qcow2', 'raw', 'flat')
 
 
 class Departure:
     """One guest leaving this host.
 
     :param driver: the libvirt driver.
+    :param move: what is being done.
     :param dest: the destination's address for such copies, its
         ``[libvirt] migration_inbound_addr``.
     """
@@ -58,6 +53,7 @@ class Departure:
         driver: Any,
         context: Any,
         instance: Any,
+        move: Move,
         dest: str,
         network_info: Any,
         block_device_info: Any,
@@ -65,16 +61,16 @@ class Departure:
         self._driver = driver
         self._context = context
         self._instance = instance
+        self._move = move
         self._dest = dest
         self._network_info = network_info
         self._block_device_info = block_device_info
-        self._saved = False
-        self._revertible = False
-        self._digest = ''
+        self._out = outbound.Outbound(
+            driver, context, instance, move.migration, dest
+        )
 
     def run(
         self,
-        move: Move,
         migrate: Callable[[], str],
         save_and_migrate: Callable[[], str],
     ) -> str:
@@ -86,22 +82,23 @@ class Departure:
         :raises nova.exception.InstanceFaultRollback: when the guest could
             not be moved and goes on here.
         """
-        if not self._saves_state(move):
-            move.with_state(State.NONE).store(self._instance.system_metadata)
+        metadata = self._instance.system_metadata
+        if not self._saves_state():
+            self._move.with_state(State.NONE).store(metadata)
             return migrate()
-        self._revertible = self._disks_stay_here()
         try:
+            at_a_revert = self._disks_at_a_revert()
             disks.make_whole(self._driver, self._instance)
             # Until it is its turn the guest runs on.
             with self._driver.slots:
                 disk_info = save_and_migrate()
                 disks.bring_swap(self._driver, self._instance, self._dest)
-            self._record(move, Step.SENT)
+            self._out.record(Step.SENT)
         except exception.InstanceFaultRollback:
             # Nova raises it only before the power-off.
             raise
         except Exception as error:
-            if not self._saved and not self._is_here():
+            if not self._out.saved and not self._is_here():
                 # It stopped while it was being saved: Nova's to deal with,
                 # as with any guest that crashed.  The file stays.
                 raise
@@ -109,37 +106,28 @@ class Departure:
             raise exception.InstanceFaultRollback(
                 inner_exception=error
             ) from error
-        move.saved(self._digest).store(self._instance.system_metadata)
+        self._move.saved(
+            self._out.digest, at_a_revert, self._driver.get_host_ip_addr()
+        ).store(metadata)
         return disk_info
 
-    def save_and_send(self, move: Move) -> None:
+    def save_and_send(self) -> None:
         """Checkpoint the guest and bring the file to the destination.
 
         :raises nova.exception.MigrationError: naming the step that failed;
             when it is the save, the guest runs on.
         """
-        image = self._driver.checkpoints.image(self._instance.uuid)
-        with self._step('numa_migrate_check'):
-            self._ask_destination(move)
-        self._record(move, Step.SAVING)
-        with self._step('numa_migrate_checkpoint'):
-            domain = self._driver._host.get_guest(self._instance)._domain
-            with limits.deadline('checkpoint_timeout', domain.abortJob):
-                domain.saveFlags(str(image), None, 0)
-            self._saved = True
-            # At once: whatever fails from here on, the guest goes on from it.
-            self._record(move, Step.SAVED)
-            privsep.take_over(str(image), *self._driver.user_and_group)
-        with self._step('numa_migrate_transfer'):
-            self._send(image)
+        with step(self._context, self._instance, 'numa_migrate_check'):
+            self._ask_destination()
+        self._out.save_and_send()
 
-    def _ask_destination(self, move: Move) -> None:
+    def _ask_destination(self) -> None:
         """The last look at both hosts while the guest still runs.
 
         :raises nova.exception.MigrationPreCheckError: with every reason.
         """
         migration = objects.Migration.get_by_uuid(
-            self._context, move.migration
+            self._context, self._move.migration
         )
         demand = self._driver.demand_of(self._instance)
         shortage = demands.disk_shortage(
@@ -156,25 +144,18 @@ class Departure:
                 reason=f'{"; ".join(refusals)}. The guest runs on'
             )
 
-    def _send(self, image: Path) -> None:
-        """Send the file, and read it for its digest at the same time."""
-        with futures.ThreadPoolExecutor(1) as pool:
-            reading = pool.submit(digest.of_file, image)
-            self._driver.transport.send(image, self._dest)
-            self._digest = reading.result()
-
-    def _saves_state(self, move: Move) -> bool:
+    def _saves_state(self) -> bool:
         """Whether the guest goes with its state.
 
         :raises nova.exception.InstanceFaultRollback: when it has to, and
             cannot.
         """
-        if move.checkpoint is CheckpointMode.NEVER:
+        if self._move.checkpoint is CheckpointMode.NEVER:
             return False
         if self._instance.vm_state == vm_states.STOPPED:
             return False
         found = self._blockers()
-        if found and move.checkpoint is CheckpointMode.REQUIRED:
+        if found and self._move.checkpoint is CheckpointMode.REQUIRED:
             raise exception.InstanceFaultRollback(
                 inner_exception=exception.MigrationPreCheckError(
                     reason=f'The guest of server {self._instance.uuid} on '
@@ -214,23 +195,17 @@ class Departure:
             return False
         return state in (power_state.RUNNING, power_state.PAUSED)
 
-    def _disks_stay_here(self) -> bool:
-        """Whether the disks stay as they are at the checkpoint.
-
-        Nova keeps local disks until the confirm or revert; what is shared
-        is written to by the guest at the destination.
-        """
-        if self._volumes():
-            return False
-        if CONF.libvirt.images_type not in _LOCAL_IMAGES:
-            return False
-        path = libvirt_utils.get_instance_path(self._instance)
-        return not self._driver._is_path_shared_with(self._dest, path)
+    def _disks_at_a_revert(self) -> Disks:
+        guest = self._driver._host.get_guest(self._instance)
+        return guest_disks.at_a_revert(
+            guest.get_xml_desc(),
+            libvirt_utils.get_instance_path(self._instance),
+        )
 
     def _go_on_here(self) -> None:
         """Undo: the guest runs on this host, with its state."""
         store = self._driver.checkpoints
-        if self._saved:
+        if self._out.saved:
             LOG.warning(
                 'The guest goes on here from its checkpoint: it could not '
                 'be moved to %s',
@@ -246,15 +221,6 @@ class Departure:
             withdraw(self._driver, self._instance, self._dest)
         store.discard(self._instance.uuid)
 
-    def _record(self, move: Move, step: Step) -> None:
-        self._driver.checkpoints.record(
-            self._instance.uuid,
-            Journal(move.migration, step, self._revertible, self._digest),
-        )
-
-    def _step(self, name: str) -> AbstractContextManager[None]:
-        return step(self._context, self._instance, name)
-
 
 def withdraw(driver: Any, instance: Any, dest: str) -> None:
     """Remove from the other host all that a move has brought there.
@@ -263,22 +229,17 @@ def withdraw(driver: Any, instance: Any, dest: str) -> None:
 
     :param dest: that host's address.
     """
-    image = driver.checkpoints.image(instance.uuid)
+    outbound.withdraw(driver, instance, dest)
     path = libvirt_utils.get_instance_path(instance)
-    for kept, remove in (
-        (str(image), lambda: driver.transport.withdraw(image, dest)),
-        (path, lambda: _remove_directory(driver, path, dest)),
-    ):
-        try:
-            remove()
-        except Exception:
-            LOG.exception(
-                'What was copied to %(path)s on host %(host)s could not be '
-                'removed: it holds the memory or the disks of the guest, '
-                'remove it by hand',
-                {'path': kept, 'host': dest},
-                instance=instance,
-            )
+    try:
+        _remove_directory(driver, path, dest)
+    except Exception:
+        LOG.exception(
+            'The copy of %(path)s on host %(host)s could not be removed: it '
+            'holds the disks of the guest, remove it by hand',
+            {'path': path, 'host': dest},
+            instance=instance,
+        )
 
 
 def _remove_directory(driver: Any, path: str, dest: str) -> None:

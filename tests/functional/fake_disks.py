@@ -113,7 +113,13 @@ def _made() -> str:
 def _in_its_format(describe):
     def described(*args, **kwargs):
         disk = describe(*args, **kwargs)
-        if not _stays_raw():
+        if CONF.libvirt.images_type == 'rbd':
+            # One for all hosts, and no file of any.
+            disk.source_type = 'network'
+            disk.source_protocol = 'rbd'
+            disk.source_name = f'vms/{os.path.basename(disk.source_path)}'
+            disk.source_path = None
+        elif not _stays_raw():
             disk.driver_format = 'qcow2'
         return disk
 

@@ -32,6 +32,14 @@ def libvirt_error(*args, **kwargs):
     )
 
 
+class Killed(BaseException):
+    """What no handler of Nova's or of ours may catch: the service is gone."""
+
+
+def killed(*args):
+    raise Killed
+
+
 class FailingTestCase(base.NumaMigrateTestCase):
     CAST_AS_CALL = False
 
@@ -77,6 +85,32 @@ class FailingTestCase(base.NumaMigrateTestCase):
         return mock.patch.object(
             fake_hosts.RemoteDirectories, 'copy_file', copy
         )
+
+    def kill(self, host, method, where, name, replacement, begin=None):
+        """The service dies in a step; nothing of it still runs then."""
+        manager = self.computes[host].manager
+        whole = getattr(manager, method)
+        dead = threading.Event()
+
+        def until_dead(*args, **kwargs):
+            try:
+                return whole(*args, **kwargs)
+            finally:
+                dead.set()
+
+        with (
+            mock.patch.object(manager, method, until_dead),
+            mock.patch.object(where, name, replacement),
+        ):
+            if begin is None:
+                self.post_migrate(self.server, [3, 2])
+            else:
+                begin()
+            self.assertTrue(dead.wait(600))
+
+    def task(self):
+        server = self.admin_api.get_server(self.server['id'])
+        return server['OS-EXT-STS:task_state']
 
 
 class BeforeTheSaveTest(FailingTestCase):
@@ -300,38 +334,7 @@ class AfterTheSaveTest(FailingTestCase):
         )
 
 
-class Killed(BaseException):
-    """What no handler of Nova's or of ours may catch: the service is gone."""
-
-
-def killed(*args):
-    raise Killed
-
-
 class RestartTest(FailingTestCase):
-    def _kill(self, host, method, where, name, replacement):
-        """The service dies in a step; nothing of it still runs then."""
-        manager = self.computes[host].manager
-        whole = getattr(manager, method)
-        dead = threading.Event()
-
-        def until_dead(*args, **kwargs):
-            try:
-                return whole(*args, **kwargs)
-            finally:
-                dead.set()
-
-        with (
-            mock.patch.object(manager, method, until_dead),
-            mock.patch.object(where, name, replacement),
-        ):
-            self.post_migrate(self.server, [3, 2])
-            self.assertTrue(dead.wait(600))
-
-    def _task(self):
-        server = self.admin_api.get_server(self.server['id'])
-        return server['OS-EXT-STS:task_state']
-
     def _restore_then_kill(self, does_restore):
         restore = fake_libvirt.Connection.restoreFlags
 
@@ -340,19 +343,19 @@ class RestartTest(FailingTestCase):
                 restore(*args)
             raise Killed
 
-        self._kill(
+        self.kill(
             'compute2',
             'finish_resize',
             fake_libvirt.Connection,
             'restoreFlags',
             restore_or_not,
         )
-        self.assertEqual('resize_finish', self._task())
+        self.assertEqual('resize_finish', self.task())
         self.restart_compute_service('compute2')
 
     def test_the_source_s_service_dies_after_the_save(self):
         with self.assert_goes_on(self.server):
-            self._kill(
+            self.kill(
                 'compute1',
                 'resize_instance',
                 nova_transport.NovaTransport,
@@ -360,7 +363,7 @@ class RestartTest(FailingTestCase):
                 killed,
             )
             self.assertEqual([], self.running_on(self.server))
-            self.assertEqual('resize_migrating', self._task())
+            self.assertEqual('resize_migrating', self.task())
             self.restart_compute_service('compute1')
         self.assert_as_before()
 
@@ -373,14 +376,14 @@ class RestartTest(FailingTestCase):
             raise Killed
 
         with self.assert_goes_on(self.server):
-            self._kill(
+            self.kill(
                 'compute1',
                 'resize_instance',
                 fake_libvirt.Domain,
                 'saveFlags',
                 save_or_not,
             )
-            self.assertEqual('resize_migrating', self._task())
+            self.assertEqual('resize_migrating', self.task())
             self.assertEqual(
                 [] if does_save else ['compute1'],
                 self.running_on(self.server),

@@ -89,17 +89,6 @@ class LifecycleTest(base.NumaMigrateTestCase):
         self.assert_audited({'compute1': {0, 1}, 'compute2': set()})
         self.assertEqual(NOTHING, self.checkpoint_files())
 
-    def test_revert_over_shared_storage_does_not_restore(self):
-        # The old checkpoint does not belong to what the guest wrote since.
-        self.flags(group='libvirt', images_type='rbd')
-        boot_id = self.guest(self.server).memory.boot_id
-        self.hinted_migrate(self.server, [3, 2])
-        self.assertEqual(boot_id, self.guest(self.server).memory.boot_id)
-        self.revert(self.server)
-        self.assertEqual(['compute1'], self.running_on(self.server))
-        self.assertNotEqual(boot_id, self.guest(self.server).memory.boot_id)
-        self.assertEqual(NOTHING, self.checkpoint_files())
-
     def test_hard_reboot_boots(self):
         self.hinted_migrate(self.server, [3, 2])
         self.confirm(self.server)

@@ -57,9 +57,15 @@ class MoveTestCase(testtools.TestCase):
         self.assertIs(move.State.OPEN, MOVE.state)
 
     def test_saved_says_which_checkpoint(self):
-        saved = MOVE.saved('digest')
+        saved = MOVE.saved('digest', move.Disks.SHARED, '10.1.0.11')
         self.assertEqual(
-            (move.State.SAVED, 'digest'), (saved.state, saved.digest)
+            (move.State.SAVED, 'digest', move.Disks.SHARED, '10.1.0.11'),
+            (saved.state, saved.digest, saved.disks, saved.home),
+        )
+        home = saved.homeward('newer')
+        self.assertEqual(
+            (move.State.HOMEWARD, 'newer', move.Disks.SHARED, '10.1.0.11'),
+            (home.state, home.digest, home.disks, home.home),
         )
 
     def test_the_later_one_counts(self):

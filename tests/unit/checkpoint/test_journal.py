@@ -14,7 +14,7 @@ import testtools
 from nova_numa_migrate.checkpoint import journal
 
 OLD = journal.Journal('m1', journal.Step.SAVING)
-NEW = journal.Journal('m1', journal.Step.SAVED, revertible=True)
+NEW = journal.Journal('m1', journal.Step.SAVED, 'digest')
 
 
 class PowerLoss(BaseException):
@@ -30,16 +30,12 @@ class JournalTestCase(testtools.TestCase):
 
     @ddt.data(*journal.Step)
     def test_what_is_written_reads_back(self, step):
-        for revertible in (True, False):
-            written = journal.Journal('m1', step, revertible, 'digest')
-            written.write(self.path)
-            self.assertEqual(written, journal.Journal.read(self.path))
+        written = journal.Journal('m1', step, 'digest')
+        written.write(self.path)
+        self.assertEqual(written, journal.Journal.read(self.path))
 
     def test_none(self):
         self.assertIsNone(journal.Journal.read(self.path))
-
-    def test_it_is_not_revertible_unless_somebody_says_so(self):
-        self.assertFalse(OLD.revertible)
 
     def test_nothing_but_the_journal_is_left(self):
         OLD.write(self.path)
@@ -108,12 +104,12 @@ class JournalTestCase(testtools.TestCase):
         'null',
         '7',
         '{"migration": "m", "step": "saved"}',
-        '{"migration": "m", "step": "eaten", "revertible": true}',
-        '{"migration": "m", "step": "saved", "revertible": "false"}',
-        '{"migration": "m", "step": "saved", "revertible": 1}',
-        '{"migration": null, "step": "saved", "revertible": true}',
-        '{"migration": "m", "step": ["saved"], "revertible": true}',
-        '{"migration": "m", "step": "saved", "revertible": tr',
+        '{"migration": "m", "step": "eaten", "digest": ""}',
+        '{"migration": "m", "step": "saved", "digest": null}',
+        '{"migration": "m", "step": "saved", "digest": 1}',
+        '{"migration": null, "step": "saved", "digest": ""}',
+        '{"migration": "m", "step": ["saved"], "digest": ""}',
+        '{"migration": "m", "step": "saved", "digest": "',
         '\0\0\0\0',
     )
     def test_garbage_is_a_value_error(self, text):

@@ -12,7 +12,7 @@ import testtools
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 
-JOURNAL = journal.Journal('m1', journal.Step.SENT, revertible=True)
+JOURNAL = journal.Journal('m1', journal.Step.SENT)
 
 
 class StoreTestCase(testtools.TestCase):

@@ -14,6 +14,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import recovery
+from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import way_home
 
 
@@ -29,7 +30,6 @@ class RecoverTestCase(test.NoDBTestCase):
         self.manager = mock.Mock(
             spec=[
                 '_complete_volume_attachments',
-                '_get_power_state',
                 'driver',
                 'host',
             ],
@@ -57,11 +57,16 @@ class RecoverTestCase(test.NoDBTestCase):
         self.addCleanup(patcher.stop)
         return patcher.start()
 
-    def found(self, state=move.State.SAVED, uuid=uuids.instance):
+    def found(
+        self,
+        state=move.State.SAVED,
+        uuid=uuids.instance,
+        task_state=task_states.RESIZE_FINISH,
+    ):
         instance = objects.Instance(
             uuid=uuid,
             vm_state=vm_states.ACTIVE,
-            task_state=task_states.RESIZE_FINISH,
+            task_state=task_state,
             system_metadata={},
         )
         if state is not None:
@@ -82,7 +87,10 @@ class RecoverTestCase(test.NoDBTestCase):
         self.recover()
         filters = self.waiting.call_args.args[1]
         self.assertEqual('dst', filters['host'])
-        self.assertEqual([task_states.RESIZE_FINISH], filters['task_state'])
+        self.assertEqual(
+            [task_states.RESIZE_FINISH, task_states.RESIZE_REVERTING],
+            filters['task_state'],
+        )
 
     def test_one_that_is_gone_goes_home(self):
         instance = self.found()
@@ -114,6 +122,20 @@ class RecoverTestCase(test.NoDBTestCase):
         self.manager._complete_volume_attachments.assert_called_once_with(
             self.context, []
         )
+
+    @ddt.data(move.State.RESTORED, move.State.HOMEWARD)
+    def test_one_that_was_being_reverted(self, state):
+        recover = self.patch(revert, 'recover')
+        instance = self.found(state, task_state=task_states.RESIZE_REVERTING)
+        self.recover()
+        recover.assert_called_once_with(
+            self.manager,
+            self.context,
+            instance,
+            move.Move.of(instance.system_metadata),
+        )
+        self.go_home.assert_not_called()
+        self.assertEqual(task_states.RESIZE_REVERTING, instance.task_state)
 
     def test_one_of_which_nothing_is_certain_stays(self):
         instance = self.found()

@@ -5,6 +5,7 @@ import ddt
 import testtools
 
 from nova_numa_migrate.guest_xml import disks
+from nova_numa_migrate.move import Disks
 from tests.unit.guest_xml import golden
 
 BASE = '/var/lib/nova/instances/_base'
@@ -43,3 +44,45 @@ class OverOwnBasesTestCase(testtools.TestCase):
                 '<backingStore/><target dev="vda"/></disk></devices></domain>'
             ),
         )
+
+
+DIRECTORY = '/var/lib/nova/instances/u'
+FILE = f'<source file="{DIRECTORY}/disk"/>'
+SHARED = (
+    '<source protocol="rbd" name="vms/u_disk"/>',
+    '<source dev="/dev/sdb"/>',
+    '<source file="/var/lib/nova/mnt/0/volume-1"/>',
+    '<source file="/var/lib/nova/instances/u_other/disk"/>',
+)
+
+
+def described(*sources, device='disk', more=''):
+    text = ''.join(
+        f'<disk device="{device}">{source}{more}</disk>' for source in sources
+    )
+    return f'<domain><devices>{text}</devices></domain>'
+
+
+@ddt.ddt
+class AtARevertTestCase(testtools.TestCase):
+    def find(self, *args, **kwargs):
+        return disks.at_a_revert(described(*args, **kwargs), DIRECTORY)
+
+    def test_files_of_the_instance_are_kept(self):
+        self.assertIs(Disks.KEPT, self.find(FILE, FILE))
+
+    @ddt.data(*SHARED)
+    def test_all_else_is_shared(self, source):
+        self.assertIs(Disks.SHARED, self.find(source))
+        self.assertIs(Disks.SHARED, self.find(source, SHARED[0]))
+
+    @ddt.data(*SHARED)
+    def test_some_of_each(self, source):
+        self.assertIs(Disks.MIXED, self.find(FILE, source))
+
+    @ddt.data({'device': 'cdrom'}, {'more': '<readonly/>'})
+    def test_what_the_guest_cannot_write_to_does_not_count(self, more):
+        files = described(FILE, **more)
+        both = files.replace('</devices>', '<disk device="disk"/></devices>')
+        self.assertIs(Disks.SHARED, disks.at_a_revert(both, DIRECTORY))
+        self.assertIs(Disks.KEPT, disks.at_a_revert(files, DIRECTORY))

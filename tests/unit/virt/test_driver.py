@@ -26,6 +26,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate import privsep
+from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import destination
@@ -33,11 +34,13 @@ from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import nova_transport
+from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import source
 from tests import fake_nodes
 
 CONF = nova.conf.CONF
 Step = journal.Step
+HOME = '10.1.0.11'
 
 
 class Failure(Exception):
@@ -102,13 +105,20 @@ class DriverTestCase(test.NoDBTestCase):
     def names(self):
         return [call[0] for call in self.calls]
 
-    def remember(self, state=move.State.SAVED, migration=uuids.migration):
+    def remember(
+        self,
+        state=move.State.SAVED,
+        migration=uuids.migration,
+        at_a_revert=move.Disks.KEPT,
+    ):
         a_move = move.Move(
             migration,
             hint.NodeMap((3, 2)),
             hint.CheckpointMode.REQUIRED,
             state,
             'digest',
+            at_a_revert,
+            HOME,
         )
         a_move.store(self.instance.system_metadata)
         return a_move
@@ -196,7 +206,16 @@ class SourceTestCase(DriverTestCase):
         super().setUp()
         self.saved = self.patch(source.Departure, 'save_and_send')
         self.patch(source.Departure, '_saves_state', return_value=True)
-        self.patch(source.Departure, '_disks_stay_here', return_value=True)
+        self.patch(
+            source.Departure,
+            '_disks_at_a_revert',
+            return_value=move.Disks.KEPT,
+        )
+        self.patch(
+            libvirt_driver.LibvirtDriver,
+            'get_host_ip_addr',
+            return_value=HOME,
+        )
 
     def migrate(self):
         return self.driver.migrate_disk_and_power_off(
@@ -244,10 +263,10 @@ class SourceTestCase(DriverTestCase):
     def test_with_one_the_guest_is_saved_and_the_rest_of_a_power_off_done(
         self,
     ):
-        a_move = self.remember(move.State.OPEN)
+        self.remember(move.State.OPEN)
         self.powering_off(self.instance)
         self.assertEqual('disks', self.migrate())
-        self.saved.assert_called_once_with(a_move)
+        self.saved.assert_called_once_with()
         self.assertEqual(('power_off', self.instance, 0, 10), self.calls[-1])
 
     def test_only_the_first_power_off_of_only_this_guest(self):
@@ -297,6 +316,12 @@ class SourceTestCase(DriverTestCase):
         self.assertEqual([], self.left())
         self.assertEqual(['confirm_migration'], self.names())
 
+    def test_the_end_here_of_a_guest_on_its_way_home_keeps_it(self):
+        self.remember(move.State.HOMEWARD)
+        self.checkpoint(Step.SENT)
+        self.driver.delete_instance_files(self.instance)
+        self.assertEqual(['.json', '.save'], self.left())
+
     def test_so_does_a_delete(self):
         self.checkpoint(Step.SENT)
         self.driver.delete_instance_files(self.instance)
@@ -345,6 +370,23 @@ class DestinationTestCase(DriverTestCase):
             self.context,
             self.instance,
             a_move.with_state(move.State.RESTORED),
+        )
+
+    @ddt.data(
+        (move.Disks.KEPT, []),
+        (move.Disks.SHARED, [HOME]),
+        (move.Disks.MIXED, [HOME]),
+    )
+    @ddt.unpack
+    def test_one_that_is_not_for_a_revert_is_deleted(self, disks, where):
+        self.remember(at_a_revert=disks)
+        self.checkpoint()
+        self.expect_restore()
+        withdraw = self.patch(outbound, 'withdraw')
+        self.finish()
+        self.assertEqual(
+            [mock.call(self.driver, self.instance, host) for host in where],
+            withdraw.mock_calls,
         )
 
     def test_from_here_on_the_guest_has_run_here(self):
@@ -432,7 +474,10 @@ class WayBackTestCase(DriverTestCase):
     def revert(self, task_state=task_states.RESIZE_REVERTING):
         self.instance.task_state = task_state
         self.driver.finish_revert_migration(
-            self.context, self.instance, mock.sentinel.network_info, None
+            self.context,
+            self.instance,
+            mock.sentinel.network_info,
+            objects.Migration(uuid=uuids.migration, dest_compute='compute2'),
         )
 
     def assert_restored(self):
@@ -448,46 +493,72 @@ class WayBackTestCase(DriverTestCase):
 
     def test_a_revert_over_the_disks_of_the_checkpoint(self):
         self.remember()
-        self.checkpoint(Step.SENT, revertible=True)
+        self.checkpoint(Step.SENT)
         self.revert()
         self.assert_restored()
 
-    def test_a_revert_over_disks_that_the_guest_wrote_to_since(self):
-        self.remember()
-        self.checkpoint(Step.SENT, revertible=False)
+    @ddt.data(move.Disks.SHARED, move.Disks.MIXED)
+    def test_a_revert_over_disks_that_the_guest_wrote_to_since(self, disks):
+        self.remember(move.State.RESTORED, at_a_revert=disks)
+        self.checkpoint(Step.SENT)
         self.revert()
         self.assert_booted()
 
     def test_a_guest_that_never_ran_elsewhere_wherever_the_disks_are(self):
-        self.remember(move.State.RETURNING)
-        self.checkpoint(Step.SENT, revertible=False, digest='digest')
+        self.remember(move.State.RETURNING, at_a_revert=move.Disks.SHARED)
+        self.checkpoint(Step.SENT, digest='digest')
         self.revert()
         self.assert_restored()
         self.assertEqual('digest', self.restore.call_args.args[5])
 
     @ddt.data(Step.SAVED, Step.SENT)
     def test_a_failed_move_wherever_the_disks_are(self, step):
-        self.remember()
-        self.checkpoint(step, revertible=False)
+        self.remember(at_a_revert=move.Disks.SHARED)
+        self.checkpoint(step)
         self.revert(task_states.RESIZE_MIGRATING)
         self.assert_restored()
 
+    def test_one_that_was_brought_from_the_destination(self):
+        self.remember(move.State.HOMEWARD, at_a_revert=move.Disks.SHARED)
+        self.checkpoint(Step.SENT, digest='older')
+        peers = self.useFixture(
+            fixtures.MockPatchObject(
+                rpc.NumaComputeAPI, 'discard_checkpoint', autospec=True
+            )
+        ).mock
+        self.patch(rpc.NumaComputeAPI, '__init__', return_value=None)
+        self.revert()
+        self.assert_restored()
+        self.assertEqual('digest', self.restore.call_args.args[5])
+        peers.assert_called_once_with(
+            self.context,
+            'compute2',
+            self.instance,
+            uuids.migration,
+        )
+
+    def test_one_that_was_brought_and_is_not_here(self):
+        self.remember(move.State.HOMEWARD, at_a_revert=move.Disks.SHARED)
+        error = self.assertRaises(nova_exception.MigrationError, self.revert)
+        self.assertIn(str(self.image), str(error))
+        self.assertEqual([], self.calls)
+
     def test_an_incomplete_checkpoint(self):
         self.remember()
-        self.checkpoint(Step.SAVING, revertible=True)
+        self.checkpoint(Step.SAVING)
         self.revert()
         self.assert_booted()
 
     @ddt.data(task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING)
     def test_another_migrations_checkpoint(self, task_state):
         self.remember()
-        self.checkpoint(Step.SENT, uuids.earlier, revertible=True)
+        self.checkpoint(Step.SENT, uuids.earlier)
         self.revert(task_state)
         self.assert_booted()
 
     @ddt.data(task_states.RESIZE_MIGRATING, task_states.RESIZE_REVERTING)
     def test_one_left_over_where_this_move_has_no_plan(self, task_state):
-        self.checkpoint(Step.SENT, revertible=True)
+        self.checkpoint(Step.SENT)
         self.revert(task_state)
         self.assert_booted()
 
@@ -531,14 +602,14 @@ class WayBackTestCase(DriverTestCase):
 
     def test_a_refused_one_is_kept(self):
         self.remember()
-        self.checkpoint(Step.SENT, revertible=True)
+        self.checkpoint(Step.SENT)
         self.restore.side_effect = Failure
         self.assertRaises(Failure, self.revert)
         self.assertEqual(['.json', '.save'], self.left())
 
     def test_a_guest_that_is_to_stay_off_is_not_restored(self):
         self.remember()
-        self.checkpoint(Step.SENT, revertible=True)
+        self.checkpoint(Step.SENT)
         name = 'finish_revert_migration'
         self.replace(
             name,
@@ -555,6 +626,8 @@ class WayBackTestCase(DriverTestCase):
 
 OWN = (
     'goes_on',
+    'send_home',
+    'stay',
     'demand_of',
     'measure',
     'peers',

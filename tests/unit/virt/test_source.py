@@ -5,8 +5,8 @@ The store and its files are real; Nova's driver, the transport and root's part
 are not, and write down when they are called.
 """
 
-import json
 import pathlib
+import re
 import threading
 from unittest import mock
 
@@ -23,6 +23,7 @@ import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
+from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.volume import remotefs
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -42,7 +43,7 @@ from nova_numa_migrate.virt import source
 from tests.unit.guest_xml import golden
 
 Step = journal.Step
-DEST = '10.1.0.12'
+DEST, HOME = '10.1.0.12', '10.1.0.11'
 PCI = (
     '<domain><devices><hostdev type="pci"><alias name="hostdev0"/></hostdev>'
     '</devices></domain>'
@@ -99,6 +100,7 @@ class DepartureTestCase(test.NoDBTestCase):
         self.guest._domain = Domain(self)
         self.guest.get_power_state.return_value = power_state.RUNNING
         self.guest.get_xml_desc.return_value = golden.guest('two-cells').saved
+        self.driver.get_host_ip_addr.return_value = HOME
         self.driver._host = mock.create_autospec(
             libvirt_host.Host, instance=True
         )
@@ -123,6 +125,7 @@ class DepartureTestCase(test.NoDBTestCase):
             self.driver,
             context.RequestContext('user', 'project'),
             self.instance,
+            self.a_move(),
             DEST,
             mock.sentinel.network_info,
             {'block_device_mapping': []},
@@ -185,7 +188,8 @@ class DepartureTestCase(test.NoDBTestCase):
         return move.Move(uuids.migration, hint.NodeMap((3, 2)), mode)
 
     def run_(self, a_move=None):
-        a_move = a_move or self.a_move()
+        if a_move:
+            self.departure._move = a_move
 
         def plain():
             self.seen('power off')
@@ -193,11 +197,11 @@ class DepartureTestCase(test.NoDBTestCase):
 
         def saving():
             self.seen('before')
-            self.departure.save_and_send(a_move)
+            self.departure.save_and_send()
             self.seen('copy')
             return 'disks'
 
-        return self.departure.run(a_move, plain, saving)
+        return self.departure.run(plain, saving)
 
     def rolled_back(self):
         error = self.assertRaises(exception.InstanceFaultRollback, self.run_)
@@ -244,12 +248,14 @@ class OrderTestCase(DepartureTestCase):
         self.swap.assert_called_once_with(self.driver, self.instance, DEST)
         self.assertEqual(
             journal.Journal(
-                uuids.migration, Step.SENT, True, digest.of_file(self.image)
+                uuids.migration, Step.SENT, digest.of_file(self.image)
             ),
             self.driver.checkpoints.journal(uuids.instance),
         )
         stored = move.Move.of(self.instance.system_metadata)
-        self.assertEqual(self.a_move().saved(stored.digest), stored)
+        self.assertEqual(
+            self.a_move().saved(stored.digest, stored.disks, HOME), stored
+        )
         self.assertEqual(digest.of_file(self.image), stored.digest)
         self.driver.transport.send.assert_called_once_with(self.image, DEST)
         privsep.take_over.assert_called_once_with(str(self.image), 42, 43)
@@ -284,7 +290,6 @@ class WayBackTestCase(DepartureTestCase):
         error = self.assertRaises(
             exception.InstanceFaultRollback,
             self.departure.run,
-            self.a_move(),
             mock.Mock(),
             mock.Mock(side_effect=refusal),
         )
@@ -436,32 +441,19 @@ class WithoutStateTestCase(DepartureTestCase):
         self.assertIs(move.State.SAVED, self.state())
 
 
-@ddt.ddt
-class RevertibleTestCase(DepartureTestCase):
-    def revertible(self):
+class DisksTestCase(DepartureTestCase):
+    def disks(self):
         self.run_()
-        text = (self.root / f'{uuids.instance}.json').read_text()
-        return json.loads(text)['revertible']
+        return move.Move.of(self.instance.system_metadata).disks
 
-    @ddt.data('default', 'raw', 'qcow2', 'flat')
-    def test_local_files_stay(self, kind):
-        self.flags(images_type=kind, group='libvirt')
-        self.assertIs(True, self.revertible())
+    def test_files_are_there_at_a_revert(self):
+        xml = golden.guest('two-cells').saved
+        (path,) = set(re.findall("file='(.*)/disk'", xml))
+        self.patch(libvirt_utils, 'get_instance_path', return_value=path)
+        self.assertIs(move.Disks.KEPT, self.disks())
 
-    @ddt.data('rbd', 'lvm', 'ploop')
-    def test_other_kinds_of_disks_may_not(self, kind):
-        self.flags(images_type=kind, group='libvirt')
-        self.assertIs(False, self.revertible())
-
-    def test_a_shared_directory(self):
-        self.driver._is_path_shared_with.return_value = True
-        self.assertIs(False, self.revertible())
-
-    def test_a_volume(self):
-        self.departure._block_device_info = {
-            'block_device_mapping': [{'mount_device': '/dev/vdb'}]
-        }
-        self.assertIs(False, self.revertible())
+    def test_those_elsewhere_are_not(self):
+        self.assertIs(move.Disks.SHARED, self.disks())
 
 
 class WithdrawTestCase(DepartureTestCase):
@@ -469,7 +461,6 @@ class WithdrawTestCase(DepartureTestCase):
         super().setUp()
         self.flags(instances_path=str(self.root))
         self.files = self.driver._remotefs
-        self.driver.get_host_ip_addr.return_value = '10.1.0.11'
 
     def withdraw(self, dest=DEST):
         source.withdraw(self.driver, self.instance, dest)
@@ -505,7 +496,7 @@ class WithdrawTestCase(DepartureTestCase):
         self.files.remove_dir.assert_not_called()
 
     def test_not_this_host_itself(self):
-        self.withdraw('10.1.0.11')
+        self.withdraw(HOME)
         self.assertEqual([], self.files.mock_calls)
 
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A revert that begins with a checkpoint, on the destination.
+
+Nova's own begins with the end of the guest.  One whose state has to go home
+with it is saved and sent before that, while a failure still leaves everything
+as it was: the guest goes on here, and can be confirmed or reverted again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova import exception
+from nova import objects
+from nova.compute import utils as compute_utils
+from nova.compute import vm_states
+from oslo_log import log as logging
+
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
+
+LOG = logging.getLogger(__name__)
+
+
+def send_home(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> bool:
+    """Bring the guest's state to its source, if it has to go there.
+
+    :returns: whether Nova's revert is to follow; otherwise it is called off,
+        and the event of the step that failed says why.
+    """
+    try:
+        manager.driver.send_home(context, instance, migration)
+    except Exception as error:
+        LOG.exception(
+            'The guest could not be taken back to %s',
+            migration.source_compute,
+            instance=instance,
+        )
+        call_off(manager, context, instance, migration, error)
+        return False
+    return True
+
+
+def call_off(
+    manager: Any,
+    context: Any,
+    instance: Any,
+    migration: Any,
+    error: Exception,
+) -> None:
+    """The server is as it was before the revert, and may be reverted again.
+
+    One that does not run any more is in error, as after any crash.
+    """
+    migration.status = 'finished'
+    migration.save()
+    instance.task_state = None
+    instance.save()
+    if manager.driver.is_gone(instance):
+        compute_utils.add_instance_fault_from_exc(context, instance, error)
+        instance.vm_state = vm_states.ERROR
+        instance.save()
+
+
+def recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
+    """Go on where the service died while it took a guest home.
+
+    When it had not begun, the message is still there; when it had told Nova
+    to end the guest, nobody knows how far that came, and it stays Nova's.
+    """
+    driver = manager.driver
+    journal = driver.checkpoints.journal(instance.uuid)
+    if journal is None or not driver.instance_exists(instance):
+        return
+    migration = objects.Migration.get_by_uuid(context, move.migration)
+    if move.state is State.HOMEWARD:
+        spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+        manager.revert_resize(context, instance, migration, spec)
+        return
+    driver.stay(instance, move)
+    error = exception.MigrationError(
+        reason=f'nova-numa-compute on host {manager.host} ended while it '
+        f'took the guest back to {migration.source_compute}'
+    )
+    call_off(manager, context, instance, migration, error)

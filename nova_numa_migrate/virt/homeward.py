@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A revert of a guest that has written, at the destination, to its only disks.
+
+Volumes and disks in a storage cluster are one for both hosts.  What was saved
+before the move does not belong to them any more: restored over them, it would
+ruin them.  So the guest goes home the way it came: it is saved here, and goes
+on at its source as it was at the revert.
+
+Files are two: Nova keeps those of the source as they were saved.  A guest with
+nothing but files goes back to that instant, by the checkpoint that the source
+has kept.  With files and volumes there is no checkpoint that fits: Nova takes
+the files back and leaves the volumes, so that such a guest is booted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import utils as libvirt_utils
+from oslo_log import log as logging
+
+from nova_numa_migrate.checkpoint.journal import Step
+from nova_numa_migrate.move import Disks
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
+from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import outbound
+
+LOG = logging.getLogger(__name__)
+
+
+def goes_with_state(driver: Any, instance: Any, move: Move) -> bool:
+    """Whether this revert needs a checkpoint made here.
+
+    :param move: of the migration that is reverted.
+    """
+    return (
+        move.state in (State.RESTORED, State.HOMEWARD)
+        and move.disks is Disks.SHARED
+        and not driver.is_gone(instance)
+    )
+
+
+def send(driver: Any, context: Any, instance: Any, move: Move) -> None:
+    """Save the guest and bring its checkpoint to its source.
+
+    When this returns it may go on there and nowhere else.
+
+    :raises Exception: when it failed; the guest goes on here, unless libvirt
+        does not let it: then its checkpoint is kept.
+    """
+    out = outbound.Outbound(
+        driver, context, instance, move.migration, move.home
+    )
+    try:
+        with driver.slots:
+            out.save_and_send()
+        out.record(Step.SENT)
+        move.homeward(out.digest).store(instance.system_metadata)
+        instance.save()
+    except Exception:
+        go_on_here(driver, instance, move)
+        raise
+    # Else Nova would take the disk back to before the move.
+    driver.image_backend.by_name(instance, 'disk').remove_snap(
+        libvirt_utils.RESIZE_SNAPSHOT_NAME
+    )
+
+
+def go_on_here(driver: Any, instance: Any, move: Move) -> None:
+    """Undo: the guest runs, and there is no checkpoint of it.
+
+    Nothing of it has been taken down: libvirt alone has to start it.
+    """
+    image = driver.checkpoints.image(instance.uuid)
+    if driver.is_gone(instance):
+        LOG.warning(
+            'The guest goes on here from its checkpoint: it could not be '
+            'taken back to its source',
+            instance=instance,
+        )
+        libvirt = libvirt_guest.libvirt
+        driver._host.get_connection().restoreFlags(
+            str(image), None, libvirt.VIR_DOMAIN_SAVE_RUNNING
+        )
+    outbound.withdraw(driver, instance, move.home)
+    driver.checkpoints.discard(instance.uuid)
+    move.with_state(State.RESTORED).store(instance.system_metadata)
+
+
+def stay(driver: Any, instance: Any, move: Move) -> None:
+    """After a crash in ``send``: undo, when libvirt is done with the save."""
+    image = driver.checkpoints.image(instance.uuid)
+    ending = interrupted.ending(driver, instance, image)
+    LOG.warning(
+        'The service ended while the guest was taken back to its source: '
+        'the guest is %s',
+        ending.value,
+        instance=instance,
+    )
+    if ending is interrupted.Ending.LOST:
+        driver.checkpoints.discard(instance.uuid)
+    else:
+        go_on_here(driver, instance, move)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a revert gives back, by what is one for both hosts."""
+
+from __future__ import annotations
+
+import ddt
+from nova import context
+from nova.compute import manager
+from nova.tests import fixtures as nova_fixtures
+
+from tests.functional import fake_hosts
+from tests.functional import fake_libvirt
+from tests.functional import test_failures
+
+NOTHING: dict[str, list[str]] = {'compute1': [], 'compute2': []}
+VOLUME = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
+
+
+class RevertTestCase(test_failures.FailingTestCase):
+    def post_revert(self):
+        self.post_action(self.server, {'revertResize': None})
+
+    def move(self):
+        """Onto compute2, where the guest runs on for a while."""
+        with self.assert_goes_on(self.server):
+            self.hinted_migrate(self.server, [3, 2])
+        self.guest(self.server).memory.tick()
+
+    def assert_home(self):
+        self.assert_as_before()
+        self.assertEqual(['compute1'], self.running_on(self.server))
+
+    def assert_booted_home(self):
+        boot_id = self.guest(self.server).memory.boot_id
+        self.revert(self.server)
+        self.assert_home()
+        memory = self.guest(self.server).memory
+        self.assertNotEqual(boot_id, memory.boot_id)
+
+
+class SharedTestCase(RevertTestCase):
+    """The disks of the guest are one for both hosts."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot_from_volume()
+
+    def boot_from_volume(self):
+        self._delete_server(self.server)
+        flavor = self._create_flavor(
+            vcpu=4,
+            memory_mb=1024,
+            disk=0,
+            ephemeral=0,
+            extra_spec={'hw:numa_nodes': '2', 'hw:cpu_policy': 'dedicated'},
+        )
+        server = self._build_server(
+            flavor_id=flavor, networks='none', host='compute1'
+        )
+        del server['imageRef']
+        server['block_device_mapping_v2'] = [
+            {
+                'boot_index': 0,
+                'uuid': VOLUME,
+                'source_type': 'volume',
+                'destination_type': 'volume',
+            }
+        ]
+        created = self.admin_api.post_server({'server': server})
+        return self.wait_for(created, 'ACTIVE')
+
+
+class SharedTest(SharedTestCase):
+    def test_the_guest_goes_home_as_it_is(self):
+        self.move()
+        # What was saved before the move is worth nothing any more.
+        self.assertNotIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+        self.assertLessEqual(
+            {'numa_migrate_checkpoint', 'numa_migrate_bring_back'},
+            {event['event'] for event in self.actions_of(self.server)},
+        )
+
+    def test_a_guest_that_has_stopped_itself_is_booted(self):
+        self.move()
+        self.guest(self.server).shutdown()
+        self.revert(self.server)
+        self.assert_home()
+        self.assertEqual(0, self.guest(self.server).memory.counter)
+
+    def test_the_save_fails(self):
+        self.move()
+        self.stub_out(
+            'tests.functional.fake_libvirt.Domain.saveFlags',
+            test_failures.libvirt_error,
+        )
+        self._assert_stays('numa_migrate_checkpoint')
+
+    def test_the_checkpoint_does_not_arrive(self):
+        self.move()
+        with self.copy_fails_for('.save'):
+            self._assert_stays('numa_migrate_transfer')
+        # Nothing stands against another try.
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+
+    def _assert_stays(self, step):
+        with self.assert_goes_on(self.server):
+            self.post_revert()
+            self._wait_for_server_parameter(
+                self.server,
+                {'status': 'VERIFY_RESIZE', 'OS-EXT-STS:task_state': None},
+            )
+        self.assertEqual('finished', self._migration_status(self.server))
+        self.assertIn(step, self.failed_events())
+        self.assertEqual('compute2', self.host_of(self.server))
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        self.assertNotIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+
+    def test_it_cannot_go_on_at_home(self):
+        self.move()
+        restore = fake_libvirt.Connection.restoreFlags
+
+        def fail(connection, *args):
+            if fake_hosts.here().name == 'compute1':
+                test_failures.libvirt_error()
+            restore(connection, *args)
+
+        self.stub_out(
+            'tests.functional.fake_libvirt.Connection.restoreFlags', fail
+        )
+        self.post_revert()
+        self.wait_for(self.server, 'ERROR')
+        # Not booted in silence, and nothing of its state is lost.
+        self.assertEqual('compute1', self.host_of(self.server))
+        self.assertEqual([], self.running_on(self.server))
+        self.assertIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+
+    def _kill_the_service(self, where, name, replacement):
+        self.kill(
+            'compute2',
+            'revert_resize',
+            where,
+            name,
+            replacement,
+            self.post_revert,
+        )
+        self.assertEqual('resize_reverting', self.task())
+        self.restart_compute_service('compute2')
+
+    def test_the_service_dies_before_it_has_sent_the_guest(self):
+        self.move()
+        with self.assert_goes_on(self.server):
+            self._kill_the_service(
+                self.computes['compute2'].driver.transport,
+                'send',
+                test_failures.killed,
+            )
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+            self.assertEqual([], self.checkpoint_files()['compute2'])
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+
+    def test_the_service_dies_when_it_has_sent_the_guest(self):
+        self.move()
+        with self.assert_goes_on(self.server):
+            self._kill_the_service(
+                manager.ComputeManager,
+                'revert_resize',
+                test_failures.killed,
+            )
+            self.wait_for(self.server, 'ACTIVE')
+        self.assert_home()
+
+
+class RbdTest(RevertTestCase):
+    def setUp(self):
+        self.flags(group='libvirt', images_type='rbd')
+        super().setUp()
+
+    def test_the_guest_goes_home_as_it_is(self):
+        self.move()
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+
+
+class MixedTest(RevertTestCase):
+    def test_a_guest_with_a_file_and_a_volume_is_booted(self):
+        self._attach_volume(self.server, VOLUME)
+        self.move()
+        self.assertNotIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+        self.assert_booted_home()
+
+
+@ddt.ddt
+class AfterwardsTest(SharedTestCase):
+    """Whatever starts the guest later boots it."""
+
+    def _hard_reboot(self):
+        self._reboot_server(self.server, hard=True, api=self.admin_api)
+
+    def _stop_and_start(self):
+        self._stop_server(self.server)
+        self._start_server(self.server)
+
+    def _shelve_and_unshelve(self):
+        self.flags(shelved_offload_time=0)
+        self._shelve_server(self.server)
+        self._unshelve_server(self.server)
+
+    @ddt.data('_hard_reboot', '_stop_and_start', '_shelve_and_unshelve')
+    def test_after_a_revert(self, start):
+        self.move()
+        self.revert(self.server)
+        self._assert_boots(start)
+
+    @ddt.data('_hard_reboot', '_stop_and_start', '_shelve_and_unshelve')
+    def test_after_a_confirm(self, start):
+        self.move()
+        self.confirm(self.server)
+        self._assert_boots(start)
+
+    def _assert_boots(self, start):
+        self.assertEqual(NOTHING, self.checkpoint_files())
+        boot_id = self.guest(self.server).memory.boot_id
+        getattr(self, start)()
+        self.assertEqual(
+            [self.host_of(self.server)], self.running_on(self.server)
+        )
+        memory = self.guest(self.server).memory
+        self.assertNotEqual(boot_id, memory.boot_id)
+        self.assertEqual(0, memory.counter)
+        self.assertEqual(NOTHING, self.checkpoint_files())
+
+    def test_a_delete(self):
+        self.move()
+        self._delete_server(self.server)
+        self.assertEqual(NOTHING, self.checkpoint_files())
+
+
+class FilesTest(RevertTestCase):
+    """Each host has its own."""
+
+    def test_a_rebuild_boots(self):
+        self.move()
+        self.confirm(self.server)
+        boot_id = self.guest(self.server).memory.boot_id
+        image = self.admin_api.get_server(self.server['id'])['image']['id']
+        self._rebuild_server(self.server, image)
+        self.assertEqual(['compute2'], self.running_on(self.server))
+        memory = self.guest(self.server).memory
+        self.assertNotEqual(boot_id, memory.boot_id)
+        self.assertEqual(NOTHING, self.checkpoint_files())
+
+    def test_nobody_confirms(self):
+        with self.assert_goes_on(self.server):
+            self.hinted_migrate(self.server, [3, 2])
+            # Kept for a revert, until Nova confirms by itself.
+            self.assertNotEqual([], self.checkpoint_files()['compute1'])
+            self.flags(resize_confirm_window=1)
+            self._wait_for_assert(self._assert_confirmed)
+        self.assert_on_nodes(self.server, [3, 2])
+        self.assertEqual(NOTHING, self.checkpoint_files())
+
+    def _assert_confirmed(self):
+        self.computes['compute2'].manager._poll_unconfirmed_resizes(
+            context.get_admin_context()
+        )
+        self.assertEqual('confirmed', self._migration_status(self.server))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What other hosts may have deleted here."""
+
+import pathlib
+from unittest import mock
+
+import fixtures
+from nova import objects
+from nova import test
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.checkpoint import store
+from nova_numa_migrate.compute import endpoint
+
+
+class DiscardCheckpointTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        checkpoints = store.CheckpointStore(self.root)
+        self.endpoint = endpoint.NumaEndpoint(
+            mock.Mock(
+                spec=['driver'],
+                driver=mock.Mock(
+                    spec=['checkpoints'], checkpoints=checkpoints
+                ),
+            )
+        )
+        checkpoints.image(uuids.instance).touch()
+        checkpoints.record(
+            uuids.instance,
+            journal.Journal(uuids.migration, journal.Step.SENT),
+        )
+
+    def left_after(self, migration, instance=uuids.instance):
+        self.endpoint.discard_checkpoint(
+            mock.sentinel.context, objects.Instance(uuid=instance), migration
+        )
+        return len(list(self.root.iterdir()))
+
+    def test_that_of_the_migration(self):
+        self.assertEqual(0, self.left_after(uuids.migration))
+
+    def test_not_that_of_another_migration(self):
+        self.assertEqual(2, self.left_after(uuids.earlier))
+
+    def test_not_that_of_another_server(self):
+        self.assertEqual(2, self.left_after(uuids.migration, uuids.other))

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A revert that begins with a checkpoint, or is called off."""
+
+from unittest import mock
+
+import ddt
+from nova import context
+from nova import objects
+from nova import test
+from nova.compute import manager as novas
+from nova.compute import task_states
+from nova.compute import utils as compute_utils
+from nova.compute import vm_states
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.compute import manager
+from nova_numa_migrate.compute import revert
+from nova_numa_migrate.virt import driver
+
+
+class Failure(Exception):
+    """Any part's failure."""
+
+
+class RevertTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.context = context.get_admin_context()
+        self.patch(novas.ComputeManager, '__init__', return_value=None)
+        self.novas = self.patch(novas.ComputeManager, 'revert_resize')
+        self.manager = manager.NumaComputeManager.__new__(
+            manager.NumaComputeManager
+        )
+        self.manager.host = 'dst'
+        self.driver = mock.create_autospec(
+            driver.NumaLibvirtDriver, instance=True
+        )
+        self.manager.driver = self.driver
+        self.driver.is_gone.return_value = False
+        self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
+        for cls in (objects.Instance, objects.Migration):
+            self.patch(cls, 'save')
+        self.migration = objects.Migration(
+            uuid=uuids.migration, status='reverting', source_compute='src'
+        )
+        self.patch(
+            objects.Migration, 'get_by_uuid', return_value=self.migration
+        )
+        self.patch(
+            objects.RequestSpec,
+            'get_by_instance_uuid',
+            return_value=mock.sentinel.spec,
+        )
+        self.instance = objects.Instance(
+            uuid=uuids.instance,
+            vm_state=vm_states.RESIZED,
+            task_state=task_states.RESIZE_REVERTING,
+        )
+
+    def patch(self, where, name, **kwargs):
+        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+    def assert_called_off(self, vm_state=vm_states.RESIZED):
+        self.novas.assert_not_called()
+        self.assertEqual(
+            (vm_state, None, 'finished'),
+            (
+                self.instance.vm_state,
+                self.instance.task_state,
+                self.migration.status,
+            ),
+        )
+        self.assertTrue(self.instance.save.called)
+        self.assertTrue(self.migration.save.called)
+
+    def assert_novas(self):
+        self.novas.assert_called_once_with(
+            self.context,
+            self.instance,
+            self.migration,
+            mock.sentinel.spec,
+        )
+        self.assertEqual(
+            task_states.RESIZE_REVERTING, self.instance.task_state
+        )
+
+
+class SendHomeTestCase(RevertTestCase):
+    def revert(self):
+        self.manager.revert_resize(
+            self.context, self.instance, self.migration, mock.sentinel.spec
+        )
+
+    def test_then_novas(self):
+        self.driver.send_home.side_effect = lambda *_: (
+            self.novas.assert_not_called()
+        )
+        self.revert()
+        self.driver.send_home.assert_called_once_with(
+            self.context, self.instance, self.migration
+        )
+        self.assert_novas()
+
+    def test_the_guest_stays(self):
+        self.driver.send_home.side_effect = Failure
+        with self.assertLogs(revert.LOG.logger, 'ERROR'):
+            self.revert()
+        self.assert_called_off()
+        self.fault.assert_not_called()
+
+    def test_the_guest_is_gone(self):
+        self.driver.send_home.side_effect = Failure
+        self.driver.is_gone.return_value = True
+        with self.assertLogs(revert.LOG.logger, 'ERROR'):
+            self.revert()
+        self.assert_called_off(vm_states.ERROR)
+        self.assertIsInstance(self.fault.call_args.args[2], Failure)
+
+
+@ddt.ddt
+class RecoverTestCase(RevertTestCase):
+    def setUp(self):
+        super().setUp()
+        self.driver.checkpoints = mock.Mock(spec=['journal'])
+        self.driver.checkpoints.journal.return_value = journal.Journal(
+            uuids.migration, journal.Step.SAVED
+        )
+        self.driver.instance_exists.return_value = True
+
+    def recover(self, state=move.State.RESTORED):
+        a_move = move.Move(
+            uuids.migration,
+            hint.NodeMap((3, 2)),
+            hint.CheckpointMode.REQUIRED,
+            state,
+        )
+        revert.recover(self.manager, self.context, self.instance, a_move)
+        return a_move
+
+    def test_one_that_was_not_sent_stays(self):
+        a_move = self.recover()
+        self.driver.stay.assert_called_once_with(self.instance, a_move)
+        self.assert_called_off()
+
+    def test_one_that_was_sent_goes(self):
+        self.recover(move.State.HOMEWARD)
+        self.driver.stay.assert_not_called()
+        self.assert_novas()
+
+    @ddt.data(move.State.RESTORED, move.State.HOMEWARD)
+    def test_nothing_that_novas_revert_has_begun_to_end(self, state):
+        self.driver.instance_exists.return_value = False
+        self.recover(state)
+        self.driver.stay.assert_not_called()
+        self.novas.assert_not_called()
+
+    def test_nothing_whose_message_is_still_to_come(self):
+        self.driver.checkpoints.journal.return_value = None
+        self.recover()
+        self.driver.stay.assert_not_called()
+        self.novas.assert_not_called()

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest is taken home by a revert, or goes on where it is."""
+
+import contextlib
+import pathlib
+from unittest import mock
+
+import ddt
+import fixtures
+from nova import context
+from nova import exception
+from nova import objects
+from nova import test
+import nova.conf
+from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import host as libvirt_host
+from nova.virt.libvirt import imagebackend
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate import privsep
+from nova_numa_migrate.checkpoint import digest
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.checkpoint import store
+from nova_numa_migrate.checkpoint import transport
+from nova_numa_migrate.conf import numa_migrate
+from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import homeward
+from nova_numa_migrate.virt import interrupted
+
+CONF = nova.conf.CONF
+HOME = '10.1.0.11'
+
+
+class Failure(Exception):
+    """Any part's failure."""
+
+
+class HomewardTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.driver = mock.create_autospec(
+            driver.NumaLibvirtDriver, instance=True
+        )
+        self.driver.checkpoints = store.CheckpointStore(self.root)
+        self.driver.transport = mock.create_autospec(
+            transport.Transport, instance=True
+        )
+        self.driver._host = mock.create_autospec(
+            libvirt_host.Host, instance=True
+        )
+        self.libvirt = mock.Mock(spec=['restoreFlags'])
+        self.driver._host.get_connection.return_value = self.libvirt
+        self.driver.image_backend = mock.create_autospec(
+            imagebackend.Backend, instance=True
+        )
+        self.disk = mock.create_autospec(imagebackend.Image, instance=True)
+        self.driver.image_backend.by_name.return_value = self.disk
+        self.driver.is_gone.return_value = False
+        self.driver.slots = contextlib.nullcontext()
+        numa_migrate.register_opts(CONF)
+        self.context = context.RequestContext('user', 'project')
+        self.instance = objects.Instance(
+            uuid=uuids.instance, system_metadata={}
+        )
+        self.save = self.patch(objects.Instance, 'save')
+        self.useFixture(
+            fixtures.MockPatchObject(
+                libvirt_guest, 'libvirt', mock.Mock(VIR_DOMAIN_SAVE_RUNNING=2)
+            )
+        )
+        self.image = self.root / f'{uuids.instance}.save'
+
+    def patch(self, where, name, **kwargs):
+        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+    def a_move(self, state=move.State.RESTORED, at_a_revert=move.Disks.SHARED):
+        return move.Move(
+            uuids.migration,
+            hint.NodeMap((3, 2)),
+            hint.CheckpointMode.REQUIRED,
+            state,
+            'older',
+            at_a_revert,
+            HOME,
+        )
+
+    def assert_goes_on(self, restored):
+        self.assertEqual(
+            [mock.call(str(self.image), None, 2)] if restored else [],
+            self.libvirt.restoreFlags.mock_calls,
+        )
+        self.driver.transport.withdraw.assert_called_once_with(
+            self.image, HOME
+        )
+        self.assertEqual([], list(self.root.iterdir()))
+
+
+@ddt.ddt
+class GoesWithStateTestCase(HomewardTestCase):
+    def goes(self, *args):
+        return homeward.goes_with_state(
+            self.driver, self.instance, self.a_move(*args)
+        )
+
+    # Or was left so by a revert that was called off.
+    @ddt.data(move.State.RESTORED, move.State.HOMEWARD)
+    def test_with_disks_that_it_has_written_to(self, state):
+        self.assertTrue(self.goes(state))
+
+    @ddt.data(
+        move.State.OPEN,
+        move.State.SAVED,
+        move.State.RETURNING,
+        move.State.NONE,
+    )
+    def test_not_one_that_has_not_come_with_it(self, state):
+        self.assertFalse(self.goes(state))
+
+    @ddt.data(move.Disks.KEPT, move.Disks.MIXED)
+    def test_not_where_nova_takes_files_back(self, disks):
+        self.assertFalse(self.goes(move.State.RESTORED, disks))
+
+    def test_not_one_that_does_not_run(self):
+        self.driver.is_gone.return_value = True
+        self.assertFalse(self.goes())
+
+
+class SendTestCase(HomewardTestCase):
+    def setUp(self):
+        super().setUp()
+        self.driver.user_and_group = (42, 43)
+        self.domain = mock.Mock(spec=['saveFlags', 'abortJob'])
+        self.domain.saveFlags.side_effect = self.saved
+        self.driver._host.get_guest.return_value = mock.Mock(
+            spec=['_domain'], _domain=self.domain
+        )
+        self.patch(privsep, 'take_over')
+        for name in ('event_start', 'event_finish_with_failure'):
+            self.patch(objects.InstanceActionEvent, name)
+
+    def saved(self, path, xml, flags):
+        self.driver.is_gone.return_value = True
+        pathlib.Path(path).write_text('memory')
+
+    def send(self):
+        homeward.send(self.driver, self.context, self.instance, self.a_move())
+
+    def stored(self):
+        return move.Move.of(self.instance.system_metadata)
+
+    def test_it_is_on_its_way(self):
+        self.send()
+        taken = digest.of_file(self.image)
+        self.assertEqual(self.a_move().homeward(taken), self.stored())
+        self.assertEqual(1, self.save.call_count)
+        self.driver.transport.send.assert_called_once_with(self.image, HOME)
+        # Until the source says that it has the guest.
+        self.assertTrue(self.image.exists())
+        self.assertEqual(
+            journal.Journal(uuids.migration, journal.Step.SENT, taken),
+            self.driver.checkpoints.journal(uuids.instance),
+        )
+        self.libvirt.restoreFlags.assert_not_called()
+
+    def test_nova_does_not_take_the_disk_back(self):
+        self.send()
+        self.driver.image_backend.by_name.assert_called_once_with(
+            self.instance, 'disk'
+        )
+        self.disk.remove_snap.assert_called_once_with('nova-resize')
+
+    def test_the_save_fails(self):
+        self.domain.saveFlags.side_effect = Failure
+        self.assertRaises(exception.MigrationError, self.send)
+        self.assert_goes_on(restored=False)
+        self.disk.remove_snap.assert_not_called()
+
+    def test_it_is_not_sent(self):
+        self.driver.transport.send.side_effect = Failure
+        self.assertRaises(exception.MigrationError, self.send)
+        self.assert_goes_on(restored=True)
+
+    def test_nobody_would_know(self):
+        self.save.side_effect = Failure
+        self.assertRaises(Failure, self.send)
+        self.assert_goes_on(restored=True)
+        self.assertIs(move.State.RESTORED, self.stored().state)
+        self.disk.remove_snap.assert_not_called()
+
+    def test_libvirt_does_not_take_it_back_either(self):
+        self.save.side_effect = Failure
+        self.libvirt.restoreFlags.side_effect = ValueError
+        self.assertRaises(ValueError, self.send)
+        self.assertTrue(self.image.exists())
+        self.driver.transport.withdraw.assert_not_called()
+
+
+class StayTestCase(HomewardTestCase):
+    def stay(self, ending):
+        self.driver.checkpoints.record(
+            uuids.instance,
+            journal.Journal(uuids.migration, journal.Step.SAVING),
+        )
+        self.image.write_text('memory')
+        self.driver.is_gone.return_value = (
+            ending is not interrupted.Ending.HERE
+        )
+        self.patch(interrupted, 'ending', return_value=ending)
+        homeward.stay(self.driver, self.instance, self.a_move())
+
+    def test_it_runs(self):
+        self.stay(interrupted.Ending.HERE)
+        self.assert_goes_on(restored=False)
+
+    def test_it_was_saved(self):
+        self.stay(interrupted.Ending.SAVED)
+        self.assert_goes_on(restored=True)
+
+    def test_it_is_lost(self):
+        self.stay(interrupted.Ending.LOST)
+        self.libvirt.restoreFlags.assert_not_called()
+        self.assertEqual([], list(self.root.iterdir()))
