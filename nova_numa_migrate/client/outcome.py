@@ -23,6 +23,8 @@ _DETAILS_MICROVERSION = '2.84'
 _LAST_EVENT = 'compute_finish_resize'
 # The destination could not start the guest, which went on at its source.
 _RETURN_EVENT = 'numa_migrate_return'
+# The scheduler tells of other hosts than its own, and names them.
+_SCHEDULE_EVENT = 'numa_migrate_schedule'
 
 
 def wait(
@@ -95,7 +97,8 @@ def _reasons(events: list[Any]) -> str:
     reasons: dict[str, str] = {}
     for event in events:
         if event.result == 'Error' and event.details:
-            where = f'{event.host}: ' if event.host else ''
+            named = event.host and not event.event.startswith(_SCHEDULE_EVENT)
+            where = f'{event.host}: ' if named else ''
             reasons.setdefault(event.details, where + event.details)
     return '; '.join(' '.join(text.split()) for text in reasons.values())
 

@@ -7,6 +7,7 @@ the plugin, reports the named nodes, and has room for the guest there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from nova.scheduler import filters
@@ -14,9 +15,11 @@ from oslo_log import log as logging
 
 from nova_numa_migrate import fit
 from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.placement.misses import Miss
 from nova_numa_migrate.placement.reasons import NoCandidate
 from nova_numa_migrate.placement.reasons import Refused
 from nova_numa_migrate.plan import Plan
+from nova_numa_migrate.scheduler import event
 
 LOG = logging.getLogger(__name__)
 
@@ -24,38 +27,52 @@ LOG = logging.getLogger(__name__)
 class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
     """Only hosts with the NUMA nodes that the migration names."""
 
-    # Rebuilds stay on their host, and a plan steers only a migration.
-    RUN_ON_REBUILD = False
-
-    def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
-        """Whether the host may take the guest on the named nodes."""
+    def filter_all(
+        self, filter_obj_list: Iterable[Any], spec_obj: Any
+    ) -> list[Any]:
+        """The hosts that pass; when there is none, the action says why."""
         plan = Plan.of_spec(spec_obj, spec_obj._context.request_id)
         if plan is None:
-            return True
-        refusal = self._refusal(host_state, spec_obj, plan)
-        if refusal is not None:
+            return list(filter_obj_list)
+        passed, misses = [], []
+        for host_state in filter_obj_list:
+            miss = self._miss(host_state, spec_obj, plan)
+            if miss is None:
+                passed.append(host_state)
+            else:
+                misses.append(miss)
+        if misses and not passed:
+            event.tell(spec_obj._context, spec_obj.instance_uuid, misses)
+        return passed
+
+    def _miss(self, host_state: Any, spec_obj: Any, plan: Plan) -> Miss | None:
+        """Why the host cannot take the guest on the named nodes."""
+        miss = self._judge(host_state, spec_obj, plan)
+        if miss is not None:
             LOG.debug(
                 'Host %(host)s cannot take the server on NUMA nodes '
                 '%(nodes)s: %(refusal)s',
                 {
                     'host': host_state.host,
                     'nodes': plan.node_map,
-                    'refusal': refusal,
+                    'refusal': miss.text,
                 },
                 instance_uuid=spec_obj.instance_uuid,
             )
-        return refusal is None
+        return miss
 
-    def _refusal(
+    def _judge(
         self, host_state: Any, spec_obj: Any, plan: Plan
-    ) -> str | None:
+    ) -> Miss | None:
         refusal = _report(host_state).refusal(plan.node_map)
         if refusal is not None:
-            return refusal
+            return Miss.altogether(refusal)
         if spec_obj.numa_topology is None:
-            return 'the guest has no NUMA topology to place'
+            return Miss.altogether('the guest has no NUMA topology to place')
         refused = self._refused(host_state, spec_obj, plan)
-        return refused.of(host_state.host) if refused else None
+        if refused is None:
+            return None
+        return Miss(len(refused.reasons), refused.of(host_state.host))
 
     def _refused(
         self, host_state: Any, spec_obj: Any, plan: Plan

@@ -91,6 +91,17 @@ class WaitTestCase(testtools.TestCase):
             self.failure(MOVING, ACTIVE, events=[events]),
         )
 
+    def test_the_scheduler_names_the_hosts_itself(self):
+        text = 'h2 node 3: needs 2 dedicated CPUs, 0 free'
+        events = [
+            event('numa_migrate_schedule_1', 'Error', text, 'scheduler', 1),
+            event('cold_migrate', 'Error', 'no host', minute=2),
+        ]
+        self.assertEqual(
+            f'server abc did not move and is ACTIVE: {text}; no host',
+            self.failure(MOVING, ACTIVE, events=[events]),
+        )
+
     def test_a_guest_that_went_home_has_not_moved(self):
         events = [
             event('compute_finish_resize', 'Success', minute=4),

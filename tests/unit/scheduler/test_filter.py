@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler filter, on Nova's own request and host objects."""
 
+import math
+from unittest import mock
+
 import ddt
 from nova import context
 from nova import objects
@@ -13,6 +16,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import plan
 from nova_numa_migrate import scheduler
+from nova_numa_migrate.scheduler import event
 from nova_numa_migrate.scheduler import filter as numa_filter
 from tests.unit import topologies
 
@@ -25,6 +29,9 @@ class FilterTestCase(test.NoDBTestCase):
         super().setUp()
         self.context = context.RequestContext('user', 'project')
         self.filter = numa_filter.NumaMigrateFilter()
+        patcher = mock.patch.object(event, 'tell', autospec=True)
+        self.tell = patcher.start()
+        self.addCleanup(patcher.stop)
 
     def request(self, *nodes, guest=None, request_id=None, **fields):
         a_plan = plan.Plan(
@@ -61,7 +68,7 @@ class FilterTestCase(test.NoDBTestCase):
         )
 
     def passes(self, host, request):
-        return self.filter.host_passes(host, request)
+        return self.filter.filter_all([host], request) == [host]
 
     @ddt.data((0,), (3,), (3, 2), (2, 3), (0, 3), (3, 2, 1, 0))
     def test_passes(self, nodes):
@@ -180,6 +187,26 @@ class FilterTestCase(test.NoDBTestCase):
         request = objects.RequestSpec(self.context)
         self.assertIs(True, self.passes(self.host(stats={}), request))
 
+    def test_when_no_host_is_left_every_reason_is_told(self):
+        full = topologies.host()
+        for cell in full.cells:
+            cell.pinned_cpus = cell.pcpuset
+        request = self.request(3, 2)
+        self.filter.filter_all([self.host(stats={}), self.host(full)], request)
+        ((context, instance, misses), _) = self.tell.call_args
+        self.assertIs(self.context, context)
+        self.assertEqual(uuids.instance, instance)
+        self.assertEqual([math.inf, 2], [miss.lacks for miss in misses])
+        self.assertIn('does not run nova-numa-compute', misses[0].text)
+        self.assertIn('compute2 node 3: needs', misses[1].text)
+
+    def test_while_a_host_is_left_nothing_is_told(self):
+        hosts = [self.host(stats={}), self.host()]
+        request = self.request(3, 2)
+        self.assertEqual(hosts[1:], self.filter.filter_all(hosts, request))
+        self.assertEqual([], self.filter.filter_all([], request))
+        self.tell.assert_not_called()
+
 
 class RegistrationTestCase(test.NoDBTestCase):
     def test_novas_loader_finds_it_where_nova_conf_names_it(self):
@@ -193,6 +220,3 @@ class RegistrationTestCase(test.NoDBTestCase):
         self.assertRaises(
             ImportError, scheduler._fail, None, None, ImportError('broken')
         )
-
-    def test_a_rebuild_is_not_filtered(self):
-        self.assertIs(False, numa_filter.NumaMigrateFilter.RUN_ON_REBUILD)

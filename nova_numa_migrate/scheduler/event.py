@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why no host was valid, told in the server's action.
+
+Nova says "No valid host was found" and no more.  Each of the nearest misses
+becomes an event of the action, whose details are what was short there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nova import context as nova_context
+from nova import objects
+import nova.conf
+from oslo_log import log as logging
+
+from nova_numa_migrate.placement.misses import Miss
+from nova_numa_migrate.placement.misses import nearest
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+#: Of the nearest miss, 1, and of the ones behind it.
+EVENT = 'numa_migrate_schedule_%d'
+
+_TOLD = 3
+
+
+def tell(context: Any, instance: str, misses: Iterable[Miss]) -> None:
+    """Add the events; the request fails as it would without them.
+
+    :param context: of the request whose action it is.
+    :param instance: the uuid.
+    """
+    try:
+        mapping = objects.InstanceMapping.get_by_instance_uuid(
+            context, instance
+        )
+        with nova_context.target_cell(context, mapping.cell_mapping) as cell:
+            for number, text in enumerate(nearest(misses, _TOLD), 1):
+                _tell(cell, instance, EVENT % number, text)
+    except Exception:
+        LOG.exception(
+            'The reasons could not be added to the action of the server',
+            instance_uuid=instance,
+        )
+
+
+def _tell(context: Any, instance: str, name: str, text: str) -> None:
+    # An action's events of one name are one to Nova.
+    event = objects.InstanceActionEvent
+    event.event_start(
+        context, instance, name, want_result=False, host=CONF.host
+    )
+    # A traceback, be it empty, is what makes it a failure to Nova.
+    event.event_finish_with_failure(
+        context, instance, name, exc_val=text, exc_tb='', want_result=False
+    )
