@@ -61,18 +61,13 @@ class Hand:
         """
         self._wait(f"“{do}” done", lambda said: said.get("done") == do)
 
-    def is_done(self, do: str) -> bool:
-        """Whether it was done already; then it is forgotten.
+    def has_done(self, do: str, within: float) -> bool:
+        """Whether it is done within some seconds; then it is forgotten.
 
         :raises LabError: the hand is gone
         """
         self._check()
-        with self._changed:
-            for said in self._said:
-                if said.get("done") == do:
-                    self._said.remove(said)
-                    return True
-        return False
+        return self._hear(lambda said: said.get("done") == do, within)
 
     def _order(self, order: dict[str, str]) -> None:
         if self._process.stdin is None:
@@ -86,17 +81,25 @@ class Hand:
         wanted: collections.abc.Callable[[dict[str, object]], bool],
     ) -> None:
         limit = patience.limit(30)
-        with self._changed:
-            self._changed.wait_for(
-                lambda: any(map(wanted, self._said)) or self._ended(), limit
-            )
-            found = [said for said in self._said if wanted(said)]
-            self._said = [said for said in self._said if said not in found]
-        if not found:
+        if not self._hear(wanted, limit):
             self._check()
             raise errors.LabError(
                 f"{self._host.name}: {what}: not within {limit:.0f} s"
             )
+
+    def _hear(
+        self,
+        wanted: collections.abc.Callable[[dict[str, object]], bool],
+        within: float,
+    ) -> bool:
+        """Wait for what it says; what was heard is forgotten."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: any(map(wanted, self._said)) or self._ended(), within
+            )
+            found = [said for said in self._said if wanted(said)]
+            self._said = [said for said in self._said if said not in found]
+        return bool(found)
 
     def _ended(self) -> bool:
         return self._process.poll() is not None

@@ -15,6 +15,7 @@ from lab.damage import history as lab_history
 from lab.damage import leftovers
 from lab.damage import report
 from lab.damage import table
+from lab.frame import errors
 from lab.frame import readiness
 from lab.hosts import machine
 from lab.proof import ticks as lab_ticks
@@ -22,6 +23,8 @@ from lab.proof import watch as lab_watch
 
 _MOMENT_TIMEOUT = 60.0
 _SETTLE_TIMEOUT = 60.0
+# Seconds between two looks at a move, and how many find it over.
+_LOOK, _CALM = 3.0, 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +107,21 @@ class Play:
             self._stage.watch.resume(self._at(row.side))
 
     def _wait_moment(self, hand: lab_hand.Hand, do: str) -> None:
+        """Until it comes, or never will."""
+        calm = 0
+
+        def check() -> bool:
+            nonlocal calm
+            if hand.has_done(do, _LOOK):
+                return True
+            task = self._guest.show()["OS-EXT-STS:task_state"]
+            calm = 0 if task else calm + 1
+            if calm > _CALM:
+                raise errors.LabError(f"no {self._row.step}: the move is over")
+            return False
+
         readiness.wait(
-            f"{self._row.step} of the move",
-            lambda: hand.is_done(do),
-            timeout=_MOMENT_TIMEOUT,
-            interval=0.02,
+            f"{self._row.step} of the move", check, timeout=_MOMENT_TIMEOUT
         )
 
     @contextlib.contextmanager
