@@ -21,7 +21,7 @@ class Step(enum.StrEnum):
 
     #: Source: the file may be incomplete, the guest may still be running.
     SAVING = 'saving'
-    #: Source: the file is complete and the guest is stopped.
+    #: Source: the file is complete and on the disk, the guest is stopped.
     SAVED = 'saved'
     #: Source: the destination has the file; ours waits for the decision.
     SENT = 'sent'
@@ -45,14 +45,20 @@ class Journal:
 
         :raises OSError: when the file system does not take it.
         """
-        new = path.with_suffix('.new')
+        new = _unfinished(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with os.fdopen(os.open(new, flags, 0o600), 'w') as stream:
             json.dump(dataclasses.asdict(self), stream)
             stream.flush()
             os.fsync(stream.fileno())
         new.rename(path)
-        _sync(path.parent)
+        sync(path.parent)
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Remove the journal, and what a write that failed has left of one."""
+        _unfinished(path).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -74,10 +80,17 @@ class Journal:
         raise ValueError(f'{path} is not the journal of a checkpoint')
 
 
-def _sync(directory: Path) -> None:
-    """A rename is on the disk when its directory is."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Have a file, or the names in a directory, outlive the host's power.
+
+    :raises OSError: when the disk does not take it.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix('.new')

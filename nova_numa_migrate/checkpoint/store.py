@@ -47,7 +47,7 @@ class CheckpointStore:
         without the words that say what it is.
         """
         self.image(instance).unlink(missing_ok=True)
-        self._journal_path(instance).unlink(missing_ok=True)
+        Journal.remove(self._journal_path(instance))
 
     def _journal_path(self, instance: str) -> Path:
         return self.root / f'{instance}.json'

@@ -15,6 +15,7 @@ from oslo_log import log as logging
 
 from nova_numa_migrate import privsep
 from nova_numa_migrate.checkpoint import digest
+from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.virt import limits
@@ -63,19 +64,29 @@ class Outbound:
             domain = self._driver._host.get_guest(self._instance)._domain
             with limits.deadline('checkpoint_timeout', domain.abortJob):
                 domain.saveFlags(str(self.image), None, 0)
+            # Whatever fails from here on, the guest goes on from it.
             self.saved = True
-            # At once: whatever fails from here on, the guest goes on from it.
-            self.record(Step.SAVED)
             privsep.take_over(str(self.image), *self._driver.user_and_group)
         with self._step('numa_migrate_transfer'):
             self._send()
 
     def _send(self) -> None:
-        """Send the file, and read it for its digest at the same time."""
-        with futures.ThreadPoolExecutor(1) as pool:
+        """Send the file, keep it, and read it for its digest, all at once."""
+        with futures.ThreadPoolExecutor(2) as pool:
+            keeping = pool.submit(self._keep)
             reading = pool.submit(digest.of_file, self.image)
             self._driver.transport.send(self.image, self._address)
+            keeping.result()
             self.digest = reading.result()
+
+    def _keep(self) -> None:
+        """Have the file outlive the power of this host, and say so.
+
+        libvirt leaves it in the host's memory, and the disk takes its time:
+        a service that starts before has to ask whether it is whole.
+        """
+        journal.sync(self.image)
+        self.record(Step.SAVED)
 
     def record(self, reached: Step) -> None:
         """Write down how far this host has got."""

@@ -59,6 +59,8 @@ class JournalTestCase(testtools.TestCase):
         ):
             self.assertRaises(OSError, NEW.write, self.path)
         self.assertEqual(OLD, journal.Journal.read(self.path))
+        journal.Journal.remove(self.path)
+        self.assertEqual([], os.listdir(self.root))
 
     def test_it_is_on_the_disk_before_the_rename_and_the_rename_after(self):
         done = []

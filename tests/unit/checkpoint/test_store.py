@@ -78,7 +78,7 @@ class StoreTestCase(testtools.TestCase):
             os, 'unlink', autospec=True, side_effect=unlinked
         ):
             self.store.discard('u1')
-        self.assertEqual(['u1.save', 'u1.json'], gone)
+        self.assertEqual(['u1.save', 'u1.new', 'u1.json'], gone)
         self.assertEqual([], os.listdir(self.root))
 
     def test_nothing_to_discard(self):

@@ -237,8 +237,9 @@ class OrderTestCase(DepartureTestCase):
                 ('before', None),
                 ('check', None),
                 ('save', 'saving'),
-                ('take', 'saved'),
-                ('send', 'saved'),
+                ('take', 'saving'),
+                # It is on its way while the disk here takes it, too.
+                ('send', mock.ANY),
                 ('copy', 'saved'),
                 ('swap', 'saved'),
             ],
@@ -259,6 +260,31 @@ class OrderTestCase(DepartureTestCase):
         self.assertEqual(digest.of_file(self.image), stored.digest)
         self.driver.transport.send.assert_called_once_with(self.image, DEST)
         privsep.take_over.assert_called_once_with(str(self.image), 42, 43)
+
+    def test_it_is_on_the_disk_before_the_journal_says_so(self):
+        synced = []
+
+        def sync(path):
+            synced.append(
+                (path, self.driver.checkpoints.journal(uuids.instance).step)
+            )
+
+        with mock.patch.object(
+            journal, 'sync', autospec=True, side_effect=sync
+        ):
+            self.run_()
+        self.assertIn((self.image, Step.SAVING), synced)
+
+    def test_a_disk_that_does_not_take_it_sends_the_guest_back(self):
+        def sync(path):
+            if path == self.image:
+                raise OSError(5, 'Input/output error')
+
+        with mock.patch.object(
+            journal, 'sync', autospec=True, side_effect=sync
+        ):
+            self.assertIn('Input/output error', self.rolled_back())
+        self.driver.bring_back.assert_called_once()
 
     def test_the_events_that_operators_see(self):
         self.run_()
