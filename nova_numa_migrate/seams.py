@@ -17,6 +17,7 @@ from nova.compute import claims
 from nova.compute import resource_tracker
 import nova.conf
 
+from nova_numa_migrate.compute.claim import NumaClaim
 from nova_numa_migrate.compute.claim import NumaMoveClaim
 from nova_numa_migrate.conf import numa_migrate
 
@@ -36,9 +37,14 @@ def install() -> None:
     service.SERVICE_MANAGERS['nova-compute'] = (
         'nova_numa_migrate.compute.manager.NumaComputeManager'
     )
-    # ResourceTracker._move_claim calls claims.MoveClaim.  The name is
-    # replaced as that one module sees it: rebinding it in nova.compute.claims
-    # would make MoveClaim's own super() call recurse without end.
+    # ResourceTracker calls claims.Claim and claims.MoveClaim.  The names are
+    # replaced as that one module sees them: rebinding them in
+    # nova.compute.claims would make MoveClaim's own super() call recurse
+    # without end.
     resource_tracker.claims = types.SimpleNamespace(
-        **{**vars(claims), 'MoveClaim': NumaMoveClaim}
+        **{
+            **vars(claims),
+            'Claim': NumaClaim,
+            'MoveClaim': NumaMoveClaim,
+        }
     )

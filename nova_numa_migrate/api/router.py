@@ -16,6 +16,7 @@ from nova.api.openstack import wsgi
 from nova.api.openstack.compute import routes
 import nova.conf
 
+from nova_numa_migrate.api import create_server
 from nova_numa_migrate.api import migrate_plan
 from nova_numa_migrate.api import migrate_server
 from nova_numa_migrate.api import numa_nodes
@@ -55,6 +56,7 @@ class NumaAPIRouter(routes.APIRouterV21):
             migrate_plan.NumaMigratePlanController(),
         )
         for resource in self._resources_with(_ACTION):
+            resource.controller.compute_api = create_server.PlacingComputeAPI()
             for controller in controllers:
                 resource.register_subcontroller_actions(controller)
 

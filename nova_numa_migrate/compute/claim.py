@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The claim of exactly the named cells.
 
-Nova's move claim asks for any cells that fit.  For an instance whose move
-names its nodes this one asks for those, in their order, under the same lock
-and with the same accounting.
+Nova's claims ask for any cells that fit.  For an instance whose move or whose
+creation names its nodes these ask for those, in their order, under the same
+lock and with the same accounting.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from nova_numa_migrate.checkpoint.demand import told
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement.reasons import Refused
 
+# Whichever of Nova's claims it is mixed into.
+_AnyClaim: Any = object
 
-class NumaMoveClaim(claims.MoveClaim):
-    """Nova's move claim; the tracker knows which moves name their nodes."""
+
+class _NamedCells(_AnyClaim):
+    """Makes a claim of Nova's one of the cells that the tracker knows of."""
 
     def _test_numa_topology(self, compute_node: Any, limit: Any) -> str | None:
         """Claim the named cells; None on success, else the reason."""
@@ -60,3 +63,11 @@ class NumaMoveClaim(claims.MoveClaim):
             self.instance.uuid, self.claimed_numa_topology.cells
         )
         return told(self.tracker.host, short) if short else None
+
+
+class NumaClaim(_NamedCells, claims.Claim):
+    """Nova's claim of an instance that is created."""
+
+
+class NumaMoveClaim(_NamedCells, claims.MoveClaim):
+    """Nova's claim of an instance that moves."""

@@ -9,6 +9,7 @@ handling, events and task tracking, which stay in force.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from nova import context as nova_context
@@ -49,6 +50,45 @@ class NumaComputeManager(manager.ComputeManager):
         context = nova_context.get_admin_context()
         departures.recover(self, context)
         recovery.recover(self, context)
+
+    def _build_and_run_instance(
+        self,
+        context: Any,
+        instance: Any,
+        image: Any,
+        injected_files: Any,
+        admin_password: Any,
+        requested_networks: Any,
+        security_groups: Any,
+        block_device_mapping: Any,
+        node: Any,
+        limits: Any,
+        filter_properties: Any,
+        request_spec: Any = None,
+        accel_uuids: Any = None,
+    ) -> None:
+        """Create an instance, on the nodes that its request names."""
+        plan = Plan.of_spec(request_spec, context.request_id)
+        with (
+            self.rt.claiming(instance.uuid, plan.node_map)
+            if plan
+            else contextlib.nullcontext()
+        ):
+            super()._build_and_run_instance(
+                context,
+                instance,
+                image,
+                injected_files,
+                admin_password,
+                requested_networks,
+                security_groups,
+                block_device_mapping,
+                node,
+                limits,
+                filter_properties,
+                request_spec,
+                accel_uuids,
+            )
 
     def _prep_resize(
         self,

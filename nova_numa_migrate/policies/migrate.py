@@ -6,6 +6,7 @@ from __future__ import annotations
 from oslo_policy import policy
 
 MIGRATE = 'os_compute_api:os-numa-migrate:migrate'
+CREATE = 'os_compute_api:os-numa-migrate:create'
 PLAN = 'os_compute_api:os-numa-migrate:plan'
 
 # The same text as Nova's ADMIN: the answer to a hint tells about the
@@ -37,6 +38,17 @@ RULES = [
                 'path': '/servers/{server_id}/action (os-numaMigratePlan)',
             }
         ],
+        scope_types=['project'],
+    ),
+    policy.DocumentedRuleDefault(
+        name=CREATE,
+        check_str='rule:context_is_admin',
+        description=(
+            'Create a server on NUMA nodes that the request names (scheduler '
+            'hint "numa_node"). Nova\'s own rules for the creation of '
+            'servers apply as well.'
+        ),
+        operations=[{'method': 'POST', 'path': '/servers'}],
         scope_types=['project'],
     ),
 ]

@@ -37,6 +37,9 @@ def tell(context: Any, instance: str, misses: Iterable[Miss]) -> None:
         mapping = objects.InstanceMapping.get_by_instance_uuid(
             context, instance
         )
+        if mapping.cell_mapping is None:
+            # A server that is being created has no action yet.
+            return
         with nova_context.target_cell(context, mapping.cell_mapping) as cell:
             for number, text in enumerate(nearest(misses, _TOLD), 1):
                 _tell(cell, instance, EVENT % number, text)
