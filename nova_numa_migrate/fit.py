@@ -53,12 +53,11 @@ def decide(
         if limits and 'network_metadata' in limits
         else None
     )
-    return core.place(
-        host_of(host_topology, limits),
-        guest_of(guest_topology, networks),
-        node_map,
-        devices,
-    )
+    guest = guest_of(guest_topology, networks)
+    looked_at = host_topology.cells
+    if node_map and not guest.physnets and not guest.tunneled:
+        looked_at = _named(looked_at, node_map)
+    return core.place(_host(looked_at, limits), guest, node_map, devices)
 
 
 def claimed(guest_topology: Any, fits: core.Fits) -> Any:
@@ -97,10 +96,7 @@ def host_of(topology: Any, limits: Any = None) -> cells.Host:
     :param topology: objects.NUMATopology.
     :param limits: objects.NUMATopologyLimits, or None for no limits.
     """
-    ratios = limits and cells.Ratios(
-        limits.cpu_allocation_ratio, limits.ram_allocation_ratio
-    )
-    return cells.Host([_host_cell(cell) for cell in topology.cells], ratios)
+    return _host(topology.cells, limits)
 
 
 def guest_of(topology: Any, networks: Any = None) -> cells.Guest:
@@ -163,19 +159,34 @@ class PciDevices:
         return NoDevices(tuple(sorted(chosen)))
 
 
+def _named(nodes: Sequence[Any], node_map: NodeMap) -> Sequence[Any]:
+    """Without networks no other nodes matter, and to turn them takes time."""
+    found = [node for node in nodes if node.id in node_map.nodes]
+    # All of them are told to whoever names one that is not there.
+    return found if len(found) == len(node_map.nodes) else nodes
+
+
+def _host(nodes: Sequence[Any], limits: Any) -> cells.Host:
+    ratios = limits and cells.Ratios(
+        limits.cpu_allocation_ratio, limits.ram_allocation_ratio
+    )
+    return cells.Host([_host_cell(node) for node in nodes], ratios)
+
+
 def _host_cell(cell: Any) -> cells.HostCell:
-    shared, dedicated = cell.cpuset, cell.pcpuset
+    shared, dedicated, siblings = cell.cpuset, cell.pcpuset, cell.siblings
     networks = cell.network_metadata if 'network_metadata' in cell else None
     return cells.HostCell(
         cell.id,
         len(shared),
         cell.cpu_usage,
-        dedicated - cell.pinned_cpus,
-        cell.siblings,
+        # A CPU of no core is one that Nova never pins to.
+        (dedicated - cell.pinned_cpus) & set().union(*siblings),
+        siblings,
         shared == dedicated,
         cell.memory,
         cell.memory_usage,
-        [_pool(pool) for pool in cell.mempages],
+        sorted(map(_pool, cell.mempages), reverse=True),
         *_networks(networks),
     )
 

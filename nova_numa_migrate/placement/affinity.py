@@ -61,8 +61,10 @@ def networks(
         nodes = frozenset(c.node for c in cells if name in c.physnets)
         if nodes:
             yield NetworkAffinity(f'physical network {name}', nodes)
+    if not guest.tunneled:
+        return
     nodes = frozenset(c.node for c in cells if c.tunneled)
-    if guest.tunneled and nodes:
+    if nodes:
         yield NetworkAffinity('tunnelled network', nodes)
 
 

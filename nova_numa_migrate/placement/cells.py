@@ -54,11 +54,12 @@ class HostCell:
     """One NUMA node of a host.
 
     ``shared_cpus`` counts the CPUs for shared vCPUs and ``shared_used`` the
-    vCPUs on them.  ``free_cpus`` are the dedicated CPUs that nobody has,
-    ``siblings`` the threads of each core, whoever has them.  ``one_cpu_set``
-    tells that the host has the same CPUs for both (``vcpu_pin_set``).
-    ``memory`` and ``memory_used`` are in MiB, ``physnets`` and ``tunneled``
-    are the networks whose interface is on this node.
+    vCPUs on them.  ``siblings`` are the threads of each core, whoever has
+    them, and ``free_cpus`` the dedicated ones of them that nobody has.
+    ``one_cpu_set`` tells that the host has the same CPUs for both
+    (``vcpu_pin_set``).  ``memory`` and ``memory_used`` are in MiB, of
+    ``pools`` the one with the largest pages comes first.  ``physnets`` and
+    ``tunneled`` are the networks whose interface is on this node.
     """
 
     node: int

@@ -29,11 +29,15 @@ def match(fits: Fits, wanted: Set[int] = frozenset()) -> list[int] | None:
 
     :param fits: at most as many rows as columns, at most 1024 columns.
     """
+    costs = [
+        column if column in wanted else _UNWANTED + column
+        for column in range(len(fits[0]))
+    ]
     columns = _assign(
         [
             [
-                _cost(fit, column, column in wanted)
-                for column, fit in enumerate(row)
+                cost if fit else _NO_FIT
+                for cost, fit in zip(costs, row, strict=True)
             ]
             for row in fits
         ]
@@ -66,12 +70,6 @@ def obstacle(fits: Fits) -> tuple[Set[int], Set[int]] | None:
         columns |= new
         rows |= {owners[column] for column in new}
     return rows, columns
-
-
-def _cost(fit: bool, column: int, wanted: bool) -> int:
-    if not fit:
-        return _NO_FIT
-    return column if wanted else _UNWANTED + column
 
 
 def _assign(costs: list[list[int]]) -> dict[int, int]:

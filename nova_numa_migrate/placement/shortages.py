@@ -8,7 +8,7 @@ are asked: Nova stops at the first that fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import math
 
 from nova_numa_migrate.placement.cells import CpuPolicy
@@ -31,8 +31,8 @@ def lacks(
 
     :param reserved: dedicated CPUs needed beside those of the vCPUs.
     """
-    found = list(_memory(host, guest))
-    if guest.pinned:
+    found = _memory(host, guest)
+    if guest.policy is not CpuPolicy.SHARED:
         found += _dedicated(host, guest, reserved)
     if guest.policy is not CpuPolicy.DEDICATED:
         found += _shared(host, guest, ratios)
@@ -48,59 +48,72 @@ def page_size(host: HostCell, guest: GuestCell) -> int | None:
     if guest.pages is None:
         return None
     for pool in _asked(host, guest.pages):
-        if not any(_pages(pool, guest, use_free=True)):
+        if not _free_pages(pool, guest):
             return pool.size
     return None
 
 
-def _memory(host: HostCell, guest: GuestCell) -> Iterator[Lack]:
+def _memory(host: HostCell, guest: GuestCell) -> list[Lack]:
     if guest.pages is not None:
-        yield from _asked_pages(host, guest, guest.pages)
-    elif host.pools:
-        smallest = min(host.pools)
-        yield from _pages(smallest, guest, use_free=guest.pinned)
-    elif not guest.pinned and host.memory < guest.memory:
-        yield Lack(Resource.MEMORY_TOTAL, guest.memory, host.memory)
-    elif guest.pinned and host.memory - host.memory_used < guest.memory:
-        free = host.memory - host.memory_used
-        yield Lack(Resource.MEMORY, guest.memory, free)
+        return _asked_pages(host, guest, guest.pages)
+    if host.pools:
+        smallest = host.pools[-1]
+        if guest.pinned:
+            return _free_pages(smallest, guest)
+        return _all_pages(smallest, guest)
+    if not guest.pinned:
+        if host.memory < guest.memory:
+            return [Lack(Resource.MEMORY_TOTAL, guest.memory, host.memory)]
+        return []
+    free = host.memory - host.memory_used
+    if free < guest.memory:
+        return [Lack(Resource.MEMORY, guest.memory, free)]
+    return []
 
 
 def _asked_pages(
     host: HostCell, guest: GuestCell, asked: int | Pages
-) -> Iterator[Lack]:
-    pools = _asked(host, asked)
-    short = [list(_pages(pool, guest, use_free=True)) for pool in pools]
-    if not pools:
-        kind = asked.value if isinstance(asked, Pages) else f'{asked} KiB'
-        yield Lack(Resource.POOL, guest.memory, 0, kind=kind)
-    elif all(short):
-        for found in short:
-            yield from found
+) -> list[Lack]:
+    found = []
+    for pool in _asked(host, asked):
+        short = _free_pages(pool, guest)
+        if not short:
+            return []
+        found += short
+    if found:
+        return found
+    kind = asked.value if isinstance(asked, Pages) else f'{asked} KiB'
+    return [Lack(Resource.POOL, guest.memory, 0, kind=kind)]
 
 
-def _asked(host: HostCell, asked: int | Pages) -> list[PagePool]:
+def _asked(host: HostCell, asked: int | Pages) -> Sequence[PagePool]:
     """The pools that may serve the request, the largest pages first."""
-    pools = sorted(host.pools, reverse=True)
-    match asked:
-        case Pages.SMALL:
-            return pools[-1:]
-        case Pages.LARGE:
-            return pools[:-1]
-        case Pages.ANY:
-            return pools
-    return [pool for pool in pools if pool.size == asked]
+    if not isinstance(asked, Pages):
+        return [pool for pool in host.pools if pool.size == asked]
+    if asked is Pages.SMALL:
+        return host.pools[-1:]
+    return host.pools[:-1] if asked is Pages.LARGE else host.pools
 
 
-def _pages(pool: PagePool, guest: GuestCell, use_free: bool) -> Iterator[Lack]:
+def _free_pages(pool: PagePool, guest: GuestCell) -> list[Lack]:
+    return _pages(pool, guest, pool.free, Resource.PAGES)
+
+
+def _all_pages(pool: PagePool, guest: GuestCell) -> list[Lack]:
+    return _pages(pool, guest, pool.total, Resource.PAGES_TOTAL)
+
+
+def _pages(
+    pool: PagePool, guest: GuestCell, pages: int, resource: Resource
+) -> list[Lack]:
+    found = []
     size, kib = pool.size, guest.memory * _KIB
-    pages = pool.free if use_free else pool.total
     if kib > pages * size:
-        resource = Resource.PAGES if use_free else Resource.PAGES_TOTAL
-        yield Lack(resource, guest.memory, pages * size // _KIB, size)
+        found = [Lack(resource, guest.memory, pages * size // _KIB, size)]
     if kib % size:
         whole = kib // size * size // _KIB
-        yield Lack(Resource.WHOLE_PAGES, guest.memory, whole, size)
+        found.append(Lack(Resource.WHOLE_PAGES, guest.memory, whole, size))
+    return found
 
 
 def _shared(
@@ -123,25 +136,22 @@ def _shared(
 def _dedicated(
     host: HostCell, guest: GuestCell, reserved: int
 ) -> Iterator[Lack]:
-    needed = len(guest.dedicated)
-    free = [len(core & host.free_cpus) for core in host.siblings]
-    if needed + reserved > sum(free):
+    needed, free = len(guest.dedicated), len(host.free_cpus)
+    isolate = guest.threads is ThreadPolicy.ISOLATE
+    if needed + reserved > free:
         kind = (
             Resource.DEDICATED_AND_EMULATOR if reserved else Resource.DEDICATED
         )
-        yield Lack(kind, needed + reserved, sum(free))
-    isolate = guest.threads is ThreadPolicy.ISOLATE
+        yield Lack(kind, needed + reserved, free)
     if not needed and (reserved or isolate):
         yield Lack(Resource.DEDICATED_VCPUS, 1, 0)
     if isolate:
-        yield from _isolated(host, needed, free, reserved)
+        yield from _isolated(host, needed, reserved)
     elif guest.threads is ThreadPolicy.REQUIRE:
-        yield from _with_siblings(needed, free)
+        yield from _with_siblings(host, needed)
 
 
-def _isolated(
-    host: HostCell, needed: int, free: list[int], reserved: int
-) -> Iterator[Lack]:
+def _isolated(host: HostCell, needed: int, reserved: int) -> Iterator[Lack]:
     """Each vCPU has a core to itself.
 
     With CPU sets of their own for shared and dedicated vCPUs, Nova has no
@@ -151,21 +161,17 @@ def _isolated(
     threads = host.threads_per_core
     if threads != 1 and not host.one_cpu_set:
         yield Lack(Resource.SINGLE_THREADS, 1, threads)
-    largest = free.count(threads)
+    whole = [len(core) for core in host.siblings if core <= host.free_cpus]
+    largest = whole.count(threads)
     if largest < max(needed, 1):
         yield Lack(Resource.WHOLE_CORES, max(needed, 1), largest)
-        return
-    whole = [
-        count
-        for count, core in zip(free, host.siblings, strict=True)
-        if count and count == len(core)
-    ]
-    if needed + reserved > len(whole):
+    elif needed + reserved > len(whole):
         yield Lack(Resource.WHOLE_CORES, needed + reserved, len(whole))
 
 
-def _with_siblings(needed: int, free: list[int]) -> Iterator[Lack]:
+def _with_siblings(host: HostCell, needed: int) -> Iterator[Lack]:
     """The vCPUs sit on equally many threads, at least two, of each core."""
+    free = [len(core & host.free_cpus) for core in host.siblings]
     room = [
         threads * sum(count >= threads for count in free)
         for threads in range(2, max(free, default=0) + 1)

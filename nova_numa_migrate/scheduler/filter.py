@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scheduler filter of hinted migrations.
 
-A request without a plan passes everywhere.  With one, a host passes that runs
-the plugin, reports the named nodes, and has room for the guest there.
+It stands in place of Nova's NUMATopologyFilter, and is that for a request
+without a plan.  With one, a host passes that runs the plugin, reports the
+named nodes, and has room for the guest there; Nova's own fit is not asked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nova.scheduler import filters
+from nova.scheduler.filters import numa_topology_filter
 from oslo_log import log as logging
 
 from nova_numa_migrate import fit
@@ -24,7 +25,7 @@ from nova_numa_migrate.scheduler import event
 LOG = logging.getLogger(__name__)
 
 
-class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
+class NumaMigrateFilter(numa_topology_filter.NUMATopologyFilter):
     """Only hosts with the NUMA nodes that the migration names."""
 
     def filter_all(
@@ -33,7 +34,7 @@ class NumaMigrateFilter(filters.BaseHostFilter, filters.CandidateFilterMixin):
         """The hosts that pass; when there is none, the action says why."""
         plan = Plan.of_spec(spec_obj, spec_obj._context.request_id)
         if plan is None:
-            return list(filter_obj_list)
+            return list(super().filter_all(filter_obj_list, spec_obj))
         passed, misses = [], []
         for host_state in filter_obj_list:
             miss = self._miss(host_state, spec_obj, plan)

@@ -77,7 +77,7 @@ _AnyTestCase: Any = object
 class PluginMixin(_AnyTestCase):
     """Puts the plugin into a test class of Nova's libvirt services."""
 
-    ADDITIONAL_FILTERS = ['NumaMigrateFilter', 'NUMATopologyFilter']
+    ADDITIONAL_FILTERS = ['NumaMigrateFilter']
 
     def setUp(self) -> None:
         self.hosts = self.useFixture(fake_hosts.FakeHostsFixture())

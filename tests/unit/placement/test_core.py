@@ -12,9 +12,9 @@ from nova_numa_migrate.placement import core
 from nova_numa_migrate.placement import reasons
 
 POOLS = (
-    cells.PagePool(4, 1048576, 524288),
-    cells.PagePool(2048, 1024, 512),
     cells.PagePool(1048576, 4, 1),
+    cells.PagePool(2048, 1024, 512),
+    cells.PagePool(4, 1048576, 524288),
 )
 DEDICATED = cells.CpuPolicy.DEDICATED
 MIXED = cells.CpuPolicy.MIXED
@@ -236,7 +236,7 @@ class OneCellTestCase(testtools.TestCase):
     @ddt.data((16384, '16384 KiB'), (cells.Pages.LARGE, 'large'))
     @ddt.unpack
     def test_pages_that_are_not_there(self, asked, kind):
-        host = node(pools=POOLS[:1])
+        host = node(pools=POOLS[-1:])
         self.assertEqual(
             [f'needs 1024 MiB in {kind} pages, it has no such pages'],
             self.lacks(host, shared(1, pages=asked)),

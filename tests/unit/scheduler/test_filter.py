@@ -5,12 +5,14 @@ import math
 from unittest import mock
 
 import ddt
+import fixtures
 from nova import context
 from nova import objects
 from nova import test
 from nova.pci import stats as pci_stats
 from nova.scheduler import filters
 from nova.tests.unit.scheduler import fakes
+from nova.virt import hardware
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import hint
@@ -178,14 +180,22 @@ class FilterTestCase(test.NoDBTestCase):
         request = self.request(7, request_id='req-of-another')
         self.assertIs(True, self.passes(self.host(stats={}), request))
 
-    @ddt.data({'scheduler_hints': {}}, {'scheduler_hints': None})
-    def test_without_a_plan_every_host_passes(self, hints):
+    def test_without_a_plan_it_is_novas_own(self):
+        hints = {'scheduler_hints': {}}
         request = self.request(7, **hints)
         self.assertIs(True, self.passes(self.host(stats={}), request))
+        large = topologies.guest(memory=5000)
+        request = self.request(0, guest=large, **hints)
+        self.assertIs(False, self.passes(self.host(), request))
 
-    def test_a_request_that_never_had_hints(self):
-        request = objects.RequestSpec(self.context)
-        self.assertIs(True, self.passes(self.host(stats={}), request))
+    def test_novas_own_fit_is_not_asked_about_a_plan(self):
+        novas = self.useFixture(
+            fixtures.MockPatchObject(
+                hardware, 'numa_fit_instance_to_host', autospec=True
+            )
+        ).mock
+        self.assertIs(True, self.passes(self.host(), self.request(3, 2)))
+        novas.assert_not_called()
 
     def test_when_no_host_is_left_every_reason_is_told(self):
         full = topologies.host()
