@@ -30,8 +30,11 @@ def send_home(
     :returns: whether Nova's revert is to follow; otherwise it is called off,
         and the event of the step that failed says why.
     """
+    move = Move.of(instance.system_metadata, migration.uuid)
+    if move is None:
+        return True
     try:
-        manager.driver.send_home(context, instance, migration)
+        manager.driver.send_home(context, instance, move)
     except Exception as error:
         LOG.exception(
             'The guest could not be taken back to %s',

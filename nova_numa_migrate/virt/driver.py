@@ -358,13 +358,12 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         """Whether a guest that libvirt was to restore runs here."""
         return interrupted.goes_on(self, instance)
 
-    def send_home(self, context: Any, instance: Any, migration: Any) -> None:
+    def send_home(self, context: Any, instance: Any, move: Move) -> None:
         """On a revert, bring the guest's state to the source if it needs it.
 
         :raises Exception: when it failed; see homeward.send.
         """
-        move = Move.of(instance.system_metadata, migration.uuid)
-        if move is not None and homeward.goes_with_state(self, instance, move):
+        if homeward.goes_with_state(self, instance, move):
             homeward.send(self, context, instance, move)
 
     def stay(self, instance: Any, move: Move) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from tests.functional import base
+from tests.functional import fake_libvirt
 
 
 class CheckpointModeTest(base.NumaMigrateTestCase):
@@ -11,24 +12,6 @@ class CheckpointModeTest(base.NumaMigrateTestCase):
         hints = self.hints([2], **({'numa_checkpoint': mode} if mode else {}))
         body = {'os:scheduler_hints': hints}
         return self.post_action(server, {'migrate': body}, status)
-
-    def _boot_with_swap(self):
-        flavor = self._create_flavor(
-            vcpu=2,
-            disk=1,
-            ephemeral=0,
-            swap=512,
-            extra_spec={
-                'hw:numa_nodes': '1',
-                'hw:cpu_policy': 'dedicated',
-            },
-        )
-        return self._create_server(
-            flavor_id=flavor,
-            networks='none',
-            host='compute1',
-            api=self.admin_api,
-        )
 
     def _assert_rebooted_on_node(self, server, boot_id):
         self.wait_for(server, 'VERIFY_RESIZE')
@@ -41,15 +24,21 @@ class CheckpointModeTest(base.NumaMigrateTestCase):
         )
 
     def test_required_names_the_blocker(self):
-        server = self._boot_with_swap()
+        server = self.boot(cells=1)
+        self.stub_out(
+            'nova.compute.api.instance_has_share', lambda *args: True
+        )
         boot_id = self.guest(server).memory.boot_id
         answer = self._migrate(server, status=409)
         message = answer.body['conflictingRequest']['message']
-        self.assertIn('swap disk', message)
+        self.assertIn('virtiofs share', message)
         self.assertEqual(boot_id, self.guest(server).memory.boot_id)
 
     def test_preferred_moves_it_without(self):
-        server = self._boot_with_swap()
+        server = self.boot(cells=1)
+        self.guest(server)._defined.find('devices').append(
+            fake_libvirt.element('<tpm model="tpm-crb"/>')
+        )
         boot_id = self.guest(server).memory.boot_id
         self._migrate(server, 'preferred')
         self._assert_rebooted_on_node(server, boot_id)

@@ -58,7 +58,15 @@ class RevertTestCase(test.NoDBTestCase):
             uuid=uuids.instance,
             vm_state=vm_states.RESIZED,
             task_state=task_states.RESIZE_REVERTING,
+            system_metadata={},
         )
+        self.move = move.Move(
+            uuids.migration,
+            hint.NodeMap((3, 2)),
+            hint.CheckpointMode.REQUIRED,
+            move.State.RESTORED,
+        )
+        self.move.store(self.instance.system_metadata)
 
     def patch(self, where, name, **kwargs):
         patcher = mock.patch.object(where, name, autospec=True, **kwargs)
@@ -102,8 +110,14 @@ class SendHomeTestCase(RevertTestCase):
         )
         self.revert()
         self.driver.send_home.assert_called_once_with(
-            self.context, self.instance, self.migration
+            self.context, self.instance, self.move
         )
+        self.assert_novas()
+
+    def test_one_without_a_hint_is_novas(self):
+        move.forget(self.instance.system_metadata)
+        self.revert()
+        self.assertEqual([], self.driver.mock_calls)
         self.assert_novas()
 
     def test_the_guest_stays(self):
@@ -133,12 +147,7 @@ class RecoverTestCase(RevertTestCase):
         self.driver.instance_exists.return_value = True
 
     def recover(self, state=move.State.RESTORED):
-        a_move = move.Move(
-            uuids.migration,
-            hint.NodeMap((3, 2)),
-            hint.CheckpointMode.REQUIRED,
-            state,
-        )
+        a_move = self.move.with_state(state)
         revert.recover(self.manager, self.context, self.instance, a_move)
         return a_move
 
