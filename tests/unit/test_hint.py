@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 import testtools
 
 from nova_numa_migrate import hint
+from tests.unit import hint_fuzz
 
 maps = st.lists(
     st.integers(0, hint.MAX_ID), min_size=1, max_size=64, unique=True
@@ -243,3 +244,7 @@ class PropertiesTestCase(testtools.TestCase):
             self.assertEqual(len(nodes), len(set(nodes)))
             self.assertEqual(set(), set(nodes) - set(range(1024)))
             self.assertTrue(text.isascii())
+
+    def test_what_is_nearly_right_is_what_the_grammar_says(self):
+        found = set(map(hint_fuzz.outcome, hint_fuzz.hints(3000, 1)))
+        self.assertEqual({'accepted', 'refused'}, found)
