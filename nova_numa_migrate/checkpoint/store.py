@@ -40,6 +40,13 @@ class CheckpointStore:
         """Write the next step down."""
         journal.write(self._journal_path(instance))
 
+    def instances(self) -> set[str]:
+        """The uuids of the instances of which there is any file.
+
+        :raises OSError: when the directory cannot be read.
+        """
+        return {path.stem for path in self.root.iterdir()}
+
     def discard(self, instance: str) -> None:
         """Remove the instance's checkpoint; nothing to do is fine.
 

@@ -17,6 +17,7 @@ from nova import exception
 from nova.compute import manager
 from nova.compute import vm_states
 from oslo_log import log as logging
+from oslo_service import periodic_task
 from oslo_utils import excutils
 
 from nova_numa_migrate import move
@@ -25,6 +26,7 @@ from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import endpoint
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import revert
+from nova_numa_migrate.compute import sweep
 from nova_numa_migrate.compute import tracker
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.hint import CheckpointMode
@@ -32,6 +34,9 @@ from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.plan import Plan
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds; a checkpoint that outlives its move is rare, not dangerous.
+_SWEEP_SPACING = 600
 
 
 class NumaComputeManager(manager.ComputeManager):
@@ -50,6 +55,11 @@ class NumaComputeManager(manager.ComputeManager):
         context = nova_context.get_admin_context()
         departures.recover(self, context)
         recovery.recover(self, context)
+        sweep.sweep(self, context)
+
+    @periodic_task.periodic_task(spacing=_SWEEP_SPACING)
+    def _sweep_checkpoints(self, context: Any) -> None:
+        sweep.sweep(self, context)
 
     def _build_and_run_instance(
         self,

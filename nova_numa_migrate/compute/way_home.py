@@ -67,9 +67,9 @@ def go_home(
         instance=instance,
     )
     with _reverting(manager, context, instance, migration):
+        manager.revert_resize(context, instance, migration, request_spec)
         # The source has its own; nobody needs this one any more.
         manager.driver.checkpoints.discard(instance.uuid)
-        manager.revert_resize(context, instance, migration, request_spec)
 
 
 def has_not_left(

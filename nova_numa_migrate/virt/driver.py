@@ -8,23 +8,19 @@ not named: they differ between the releases of Nova.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 import functools
 import os
 from pathlib import Path
 from typing import Any
 
-from nova import exception
-from nova.compute import power_state
 import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
-from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from nova_numa_migrate import privsep
 from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import transport
-from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.checkpoint.store import CheckpointStore
@@ -33,23 +29,20 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
-from nova_numa_migrate.placement.report import CellPlacement
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
+from nova_numa_migrate.virt import guests
 from nova_numa_migrate.virt import homecoming
-from nova_numa_migrate.virt import homeward
-from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import outbound
-from nova_numa_migrate.virt import pages
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 
-class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
+class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
     """Nova's libvirt driver; a hinted migration keeps the guest's state."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -84,43 +77,6 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             }
         )
         return report
-
-    def warm_up(self, context: Any, instance: Any) -> None:
-        """Get ready for a guest before it stops: fetch its base image.
-
-        Nova fetches what is missing when the guest has stopped, and from
-        elsewhere if need be; so a failure here is no reason to refuse.
-        """
-        if not instance.image_ref:
-            return
-        try:
-            # Two guests of one image must not fetch it into the same file.
-            with lockutils.lock(f'numa-migrate-{instance.image_ref}'):
-                self.cache_image(context, instance.image_ref)
-        except Exception as error:
-            LOG.warning(
-                'Image %(image)s could not be fetched ahead: %(error)s',
-                {'image': instance.image_ref, 'error': error},
-                instance=instance,
-            )
-
-    def demand_of(self, instance: Any) -> Demand:
-        """What the checkpoint of a guest that runs here asks of a host.
-
-        :raises nova.exception.InstanceNotFound: when it is not here.
-        """
-        guest = self._host.get_guest(instance)
-        return Demand.of(
-            guest.get_xml_desc(),
-            guest._domain.memoryStats().get('rss'),
-            self._host.get_version(),
-        )
-
-    def measure(
-        self, instance: Any, nodes: Sequence[int]
-    ) -> list[CellPlacement]:
-        """Where the pages of a guest that runs here are; see virt.pages."""
-        return pages.measure(instance, nodes)
 
     # The source ----------------------------------------------------------
 
@@ -259,17 +215,62 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
                 context, migration.dest_compute, instance, migration.uuid
             )
 
+    def reboot(
+        self,
+        context: Any,
+        instance: Any,
+        network_info: Any,
+        reboot_type: str,
+        block_device_info: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Reboot; a guest whose checkpoint is pending goes on from it.
+
+        That is how an operator brings it back after both hosts failed.
+        """
+        journal = None
+        if reboot_type == 'HARD':
+            journal = homecoming.pending(self, instance)
+        if journal is None:
+            super().reboot(
+                context,
+                instance,
+                network_info,
+                reboot_type,
+                block_device_info,
+                *args,
+                **kwargs,
+            )
+            return
+        self.bring_back(
+            context,
+            instance,
+            network_info,
+            block_device_info,
+            journal.digest,
+        )
+        homecoming.over(self, instance)
+
+    def power_on(self, context: Any, instance: Any, *args: Any) -> None:
+        """Boot; what was saved of the guest before is given up by that."""
+        self.checkpoints.discard(instance.uuid)
+        super().power_on(context, instance, *args)
+
     def bring_back(
         self,
         context: Any,
         instance: Any,
         network_info: Any,
         block_device_info: Any,
+        digest: str = '',
     ) -> None:
-        """Have a saved guest go on here, where it comes from.
+        """Have a saved guest go on here, from the checkpoint on this host.
 
-        By Nova's own way back from a migration, whatever the journal says:
-        for the one that has just saved the guest.
+        By Nova's own way back from a migration.
+
+        :param digest: empty where the checkpoint has never been sent.
+        :raises nova.exception.MigrationError: saying what can be done.
         """
         finish = functools.partial(
             super().finish_revert_migration,
@@ -279,7 +280,7 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             None,
             block_device_info,
         )
-        self._bring_back(context, instance, '', finish)
+        self._bring_back(context, instance, digest, finish)
 
     def _bring_back(
         self,
@@ -289,10 +290,13 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
         finish: Callable[[], Any],
     ) -> None:
         image = self.checkpoints.image(instance.uuid)
-        with destination.one_flavor(instance):
-            self._restoring(
-                'bring_back', context, instance, image, digest, finish
-            )
+        try:
+            with destination.one_flavor(instance):
+                self._restoring(
+                    'bring_back', context, instance, image, digest, finish
+                )
+        except Exception as error:
+            raise homecoming.kept(error) from error
 
     def _create_guest(
         self,
@@ -321,17 +325,6 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             self.checkpoints.discard(instance.uuid)
         return super().delete_instance_files(instance)
 
-    def is_gone(self, instance: Any) -> bool:
-        """Whether the guest does not run here, for certain.
-
-        :raises nova.exception.NovaException: when libvirt does not say.
-        """
-        try:
-            state = self.get_info(instance).state
-        except exception.InstanceNotFound:
-            return True
-        return state in (power_state.SHUTDOWN, power_state.CRASHED)
-
     def _restoring(
         self,
         name: str,
@@ -353,23 +346,3 @@ class NumaLibvirtDriver(libvirt_driver.LibvirtDriver):
             digest,
         )
         self._entrance.run('create_guest', instance.uuid, restore, finish)
-
-    def goes_on(self, instance: Any) -> bool:
-        """Whether a guest that libvirt was to restore runs here."""
-        return interrupted.goes_on(self, instance)
-
-    def send_home(self, context: Any, instance: Any, move: Move) -> None:
-        """On a revert, bring the guest's state to the source if it needs it.
-
-        :raises Exception: when it failed; see homeward.send.
-        """
-        if homeward.goes_with_state(self, instance, move):
-            homeward.send(self, context, instance, move)
-
-    def stay(self, instance: Any, move: Move) -> None:
-        """After a crash in ``send_home``; see homeward.stay."""
-        homeward.stay(self, instance, move)
-
-    def withdraw(self, instance: Any, dest: str) -> None:
-        """Remove from the other host all that a move has brought there."""
-        source.withdraw(self, instance, dest)

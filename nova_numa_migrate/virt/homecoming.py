@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from nova import exception
 from nova.compute import task_states
 from oslo_log import log as logging
 
@@ -47,8 +48,7 @@ class Homecoming:
         move = Move.of(instance.system_metadata)
         if move is not None and move.state is State.HOMEWARD:
             # What this host's own journal says is older.
-            brought = Journal(move.migration, Step.SENT, move.digest)
-            return cls(journal=brought, brought=True)
+            return cls(journal=_brought(move), brought=True)
         journal = driver.checkpoints.journal(instance.uuid)
         if journal is None or move is None:
             return cls()
@@ -78,6 +78,57 @@ class Homecoming:
             driver.checkpoints.record(instance.uuid, saved)
             return cls(journal=saved)
         return cls(still_here=ending is interrupted.Ending.HERE)
+
+
+def pending(driver: Any, instance: Any) -> Journal | None:
+    """The journal of a checkpoint here that its guest has yet to go on from.
+
+    Of a guest that was saved and has run nowhere since, because neither host
+    could start it; None for any other.
+
+    :raises Exception: when libvirt has to be asked and does not say.
+    """
+    move = Move.of(instance.system_metadata)
+    if move is None or move.state in (State.RESTORED, State.NONE):
+        return None
+    image = driver.checkpoints.image(instance.uuid)
+    if not image.exists() or not driver.is_gone(instance):
+        return None
+    if move.state is State.HOMEWARD:
+        return _brought(move)
+    journal: Journal | None = driver.checkpoints.journal(instance.uuid)
+    if journal is None or journal.migration != move.migration:
+        return None
+    return None if journal.step is Step.SAVING else journal
+
+
+def _brought(move: Move) -> Journal:
+    """Of the checkpoint that the destination took for the way home."""
+    return Journal(move.migration, Step.SENT, move.digest)
+
+
+def kept(error: Exception) -> exception.MigrationError:
+    """The error of a guest that could not be started, and what can be done."""
+    reason = error
+    if isinstance(error, exception.MigrationError):
+        reason = error.kwargs['reason']
+    return exception.MigrationError(
+        reason=f'{reason}. The guest\'s state is kept in its checkpoint. Mend '
+        'the cause, then have it go on from there with "openstack server '
+        'reboot --hard"'
+    )
+
+
+def over(driver: Any, instance: Any) -> None:
+    """The guest has gone on from the checkpoint: never again from this one.
+
+    :raises Exception: when that cannot be written down.
+    """
+    move = Move.of(instance.system_metadata)
+    if move is not None:
+        move.with_state(State.RESTORED).store(instance.system_metadata)
+        instance.save()
+    driver.checkpoints.discard(instance.uuid)
 
 
 def _fits(instance: Any, move: Move) -> bool:

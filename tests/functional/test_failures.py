@@ -315,8 +315,8 @@ class AfterTheSaveTest(FailingTestCase):
                 self.wait_for(self.server, 'ERROR')
         self.assertEqual(['compute2'], self.running_on(self.server))
 
-    def test_it_cannot_start_at_home_either(self):
-        memory = self.guest(self.server).memory
+    def _lose_both_ways(self):
+        """It can start neither there nor at home; what Nova says then."""
         with self._restore_fails_on('compute1', 'compute2'):
             self.post_migrate(self.server, [3, 2])
             self.wait_for(self.server, 'ERROR')
@@ -326,12 +326,54 @@ class AfterTheSaveTest(FailingTestCase):
         image = f'{self.server["id"]}.save'
         self.assertIn(image, self.checkpoint_files()['compute1'])
         self.assertEqual([], self.checkpoint_files()['compute2'])
-        # A hard reboot does not restore by accident.
+        return self.failed_events()['compute_finish_revert_resize']
+
+    def _assert_nothing_left(self):
+        self.assertEqual(
+            [], list(itertools.chain(*self.checkpoint_files().values()))
+        )
+
+    def test_it_cannot_start_at_home_either(self):
+        with self.assert_goes_on(self.server):
+            told = self._lose_both_ways()
+            self.assertIn('on fire', told)
+            self.assertIn('openstack server reboot --hard', told)
+            self.computes['compute1'].manager._sweep_checkpoints(self.ctxt)
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assert_guest_on_nodes(self.server, [0, 1])
+        self._assert_nothing_left()
+        boot_id = self.guest(self.server).memory.boot_id
+        # The next one is a reboot.
         self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assertNotEqual(boot_id, self.guest(self.server).memory.boot_id)
+
+    def test_it_cannot_start_after_the_reboot_either(self):
+        with self.assert_goes_on(self.server):
+            self._lose_both_ways()
+            with self._restore_fails_on('compute1'):
+                self.post_action(self.server, {'reboot': {'type': 'HARD'}})
+                self._wait_for_server_parameter(
+                    self.server,
+                    {'status': 'ERROR', 'OS-EXT-STS:task_state': None},
+                )
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self._assert_nothing_left()
+
+    def test_its_state_is_given_up(self):
+        memory = self.guest(self.server).memory
+        self._lose_both_ways()
+        self._stop_server(self.server)
+        self._start_server(self.server)
         self.assertEqual(['compute1'], self.running_on(self.server))
         self.assertNotEqual(
             memory.boot_id, self.guest(self.server).memory.boot_id
         )
+        self._assert_nothing_left()
+
+    def test_it_is_deleted(self):
+        self._lose_both_ways()
+        self._delete_server(self.server)
+        self._assert_nothing_left()
 
 
 class RestartTest(FailingTestCase):

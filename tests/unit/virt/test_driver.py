@@ -32,6 +32,7 @@ from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import guests
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import nova_transport
 from nova_numa_migrate.virt import outbound
@@ -603,8 +604,10 @@ class WayBackTestCase(DriverTestCase):
     def test_a_refused_one_is_kept(self):
         self.remember()
         self.checkpoint(Step.SENT)
-        self.restore.side_effect = Failure
-        self.assertRaises(Failure, self.revert)
+        self.restore.side_effect = Failure('it is on fire')
+        error = self.assertRaises(nova_exception.MigrationError, self.revert)
+        self.assertIn('it is on fire. The guest\'s state is kept', str(error))
+        self.assertIn('"openstack server reboot --hard"', str(error))
         self.assertEqual(['.json', '.save'], self.left())
 
     def test_a_guest_that_is_to_stay_off_is_not_restored(self):
@@ -624,20 +627,108 @@ class WayBackTestCase(DriverTestCase):
         self.restore.assert_not_called()
 
 
-OWN = (
-    'goes_on',
-    'send_home',
-    'stay',
-    'demand_of',
-    'measure',
-    'peers',
-    'warm_up',
-    'bring_back',
-    '_bring_back',
-    'is_gone',
-    'withdraw',
-    '_restoring',
-)
+@ddt.ddt
+class RebootTestCase(DriverTestCase):
+    """A guest that was saved, and that neither host could start."""
+
+    def setUp(self):
+        super().setUp()
+        self.starting('finish_revert_migration')
+        self.restore = self.expect_restore()
+        for name in ('reboot', 'power_on'):
+            self.replace(name, self.noting(name))
+        self.gone = self.patch(
+            driver.NumaLibvirtDriver, 'is_gone', return_value=True
+        )
+        self.patch(objects.Instance, 'save')
+
+    def reboot(self, kind='HARD'):
+        self.driver.reboot(
+            self.context,
+            self.instance,
+            mock.sentinel.network_info,
+            kind,
+            block_device_info=mock.sentinel.disks,
+            accel_info=[],
+        )
+
+    def assert_rebooted(self):
+        self.restore.assert_not_called()
+        self.assertEqual(['reboot'], self.names())
+
+    @ddt.data(
+        (move.State.OPEN, Step.SAVED),
+        (move.State.SAVED, Step.SENT),
+        (move.State.SAVED, Step.RESTORING),
+        (move.State.RETURNING, Step.SENT),
+        (move.State.HOMEWARD, Step.SAVING),
+    )
+    @ddt.unpack
+    def test_it_goes_on(self, state, step):
+        self.remember(state)
+        self.checkpoint(step, digest='digest')
+        self.reboot()
+        self.assertEqual(['finish_revert_migration', 'restore'], self.names())
+        self.assertEqual('digest', self.restore.call_args.args[5])
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.RESTORED, stored.state)
+        self.assertEqual([], self.left())
+
+    @ddt.data(
+        (move.State.RESTORED, Step.SENT),
+        (move.State.NONE, Step.SENT),
+        (move.State.SAVED, Step.SAVING),
+    )
+    @ddt.unpack
+    def test_it_has_gone_on_or_was_never_saved(self, state, step):
+        self.remember(state)
+        self.checkpoint(step)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_another_migrations_checkpoint(self):
+        self.remember()
+        self.checkpoint(Step.SENT, uuids.earlier)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_there_is_none(self):
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_it_runs(self):
+        self.gone.return_value = False
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_a_soft_reboot_is_for_guests_that_run(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.reboot('SOFT')
+        self.assert_rebooted()
+
+    def test_it_cannot_start_again(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.restore.side_effect = Failure
+        self.assertRaises(nova_exception.MigrationError, self.reboot)
+        self.assertEqual(['.json', '.save'], self.left())
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.SAVED, stored.state)
+
+    def test_a_boot_gives_it_up(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.driver.power_on(
+            self.context, self.instance, mock.sentinel.network_info
+        )
+        self.assertEqual(['power_on'], self.names())
+        self.assertEqual([], self.left())
+
+
+OWN = ('peers', 'bring_back', '_bring_back', '_restoring')
 
 
 @ddt.ddt
@@ -685,7 +776,7 @@ class WarmUpTestCase(DriverTestCase):
         self.warm_up('').assert_not_called()
 
     def test_a_failure_is_no_reason_to_refuse(self):
-        with self.assertLogs(driver.LOG.logger, 'WARNING') as log:
+        with self.assertLogs(guests.LOG.logger, 'WARNING') as log:
             self.warm_up(side_effect=Failure('gone'))
         self.assertIn('Image base could not be fetched', log.output[0])
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What our compute manager asks of the driver, beyond what Nova's does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nova import exception
+from nova.compute import power_state
+from oslo_concurrency import lockutils
+from oslo_log import log as logging
+
+from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.placement.report import CellPlacement
+from nova_numa_migrate.virt import homeward
+from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import pages
+from nova_numa_migrate.virt import source
+
+LOG = logging.getLogger(__name__)
+
+# Nova's libvirt driver, which it is mixed into.
+_Driver: Any = object
+
+
+class GuestsMixin(_Driver):
+    """Questions about guests, and orders for those on their way."""
+
+    def warm_up(self, context: Any, instance: Any) -> None:
+        """Get ready for a guest before it stops: fetch its base image.
+
+        Nova fetches what is missing when the guest has stopped, and from
+        elsewhere if need be; so a failure here is no reason to refuse.
+        """
+        if not instance.image_ref:
+            return
+        try:
+            # Two guests of one image must not fetch it into the same file.
+            with lockutils.lock(f'numa-migrate-{instance.image_ref}'):
+                self.cache_image(context, instance.image_ref)
+        except Exception as error:
+            LOG.warning(
+                'Image %(image)s could not be fetched ahead: %(error)s',
+                {'image': instance.image_ref, 'error': error},
+                instance=instance,
+            )
+
+    def demand_of(self, instance: Any) -> Demand:
+        """What the checkpoint of a guest that runs here asks of a host.
+
+        :raises nova.exception.InstanceNotFound: when it is not here.
+        """
+        guest = self._host.get_guest(instance)
+        return Demand.of(
+            guest.get_xml_desc(),
+            guest._domain.memoryStats().get('rss'),
+            self._host.get_version(),
+        )
+
+    def measure(
+        self, instance: Any, nodes: Sequence[int]
+    ) -> list[CellPlacement]:
+        """Where the pages of a guest that runs here are; see virt.pages."""
+        return pages.measure(instance, nodes)
+
+    def is_gone(self, instance: Any) -> bool:
+        """Whether the guest does not run here, for certain.
+
+        :raises nova.exception.NovaException: when libvirt does not say.
+        """
+        try:
+            state = self.get_info(instance).state
+        except exception.InstanceNotFound:
+            return True
+        return state in (power_state.SHUTDOWN, power_state.CRASHED)
+
+    def goes_on(self, instance: Any) -> bool:
+        """Whether a guest that libvirt was to restore runs here."""
+        return interrupted.goes_on(self, instance)
+
+    def send_home(self, context: Any, instance: Any, move: Move) -> None:
+        """On a revert, bring the guest's state to the source if it needs it.
+
+        :raises Exception: when it failed; see homeward.send.
+        """
+        if homeward.goes_with_state(self, instance, move):
+            homeward.send(self, context, instance, move)
+
+    def stay(self, instance: Any, move: Move) -> None:
+        """After a crash in ``send_home``; see homeward.stay."""
+        homeward.stay(self, instance, move)
+
+    def withdraw(self, instance: Any, dest: str) -> None:
+        """Remove from the other host all that a move has brought there."""
+        source.withdraw(self, instance, dest)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which checkpoints are deleted, and which wait for somebody."""
+
+import pathlib
+import types
+from unittest import mock
+
+import ddt
+import fixtures
+from nova import context
+from nova import exception
+from nova import objects
+from nova import test
+from nova.compute import task_states
+from nova.compute import vm_states
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.checkpoint import store
+from nova_numa_migrate.compute import sweep
+
+State = move.State
+
+
+@ddt.ddt
+class SweepTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.store = store.CheckpointStore(root)
+        self.manager = types.SimpleNamespace(
+            driver=types.SimpleNamespace(checkpoints=self.store)
+        )
+        self.known = {}
+        patcher = mock.patch.object(
+            objects.Instance,
+            'get_by_uuid',
+            autospec=True,
+            side_effect=self.look_up,
+        )
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def look_up(self, context, uuid, expected_attrs):
+        self.assertEqual(['system_metadata'], expected_attrs)
+        if uuid not in self.known:
+            raise exception.InstanceNotFound(instance_id=uuid)
+        found = self.known[uuid]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def instance(self, state, vm_state=vm_states.ACTIVE, task=None):
+        found = self.known[uuids.instance] = objects.Instance(
+            uuid=uuids.instance,
+            vm_state=vm_state,
+            task_state=task,
+            system_metadata={},
+        )
+        if state is not None:
+            move.Move(
+                uuids.migration,
+                hint.NodeMap((1,)),
+                hint.CheckpointMode.REQUIRED,
+                state,
+            ).store(found.system_metadata)
+
+    def stays(self, uuid=uuids.instance):
+        self.store.image(uuid).write_text('secrets')
+        self.store.record(
+            uuid, journal.Journal(uuids.migration, journal.Step.SENT)
+        )
+        sweep.sweep(self.manager, context.get_admin_context())
+        left = {path.name for path in self.store.root.iterdir()}
+        self.assertIn(len(left), (0, 2))
+        return bool(left)
+
+    def test_a_deleted_server(self):
+        self.assertFalse(self.stays())
+
+    def test_one_that_is_on_no_move(self):
+        self.instance(None)
+        self.assertFalse(self.stays())
+
+    @ddt.data(State.OPEN, State.SAVED, State.RETURNING)
+    def test_one_that_has_yet_to_go_on(self, state):
+        self.instance(state, vm_states.ERROR)
+        self.assertTrue(self.stays())
+
+    def test_one_that_was_moved_without_its_state(self):
+        self.instance(State.NONE, vm_states.RESIZED)
+        self.assertFalse(self.stays())
+
+    def test_one_that_may_be_reverted(self):
+        self.instance(State.RESTORED, vm_states.RESIZED)
+        self.assertTrue(self.stays())
+
+    def test_one_that_is_being_finished(self):
+        self.instance(State.RESTORED, task=task_states.RESIZE_FINISH)
+        self.assertTrue(self.stays())
+
+    @ddt.data(vm_states.ACTIVE, vm_states.ERROR)
+    def test_one_that_has_gone_on(self, vm_state):
+        self.instance(State.RESTORED, vm_state)
+        self.assertFalse(self.stays())
+
+    def test_what_is_not_known_stays_and_the_others_do_not(self):
+        self.known[uuids.instance] = RuntimeError('the database is down')
+        self.store.image(uuids.deleted).write_text('secrets')
+        with self.assertLogs(sweep.LOG.logger, 'ERROR'):
+            self.assertTrue(self.stays())
+        self.assertFalse(self.store.image(uuids.deleted).exists())
+
+    def test_half_a_journal_goes_too(self):
+        (self.store.root / f'{uuids.instance}.new').write_text('{')
+        self.assertFalse(self.stays())
