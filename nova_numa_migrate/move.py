@@ -45,7 +45,8 @@ class Disks(enum.StrEnum):
 
     #: Each as it was saved: files, of which Nova keeps those of the source.
     KEPT = 'kept'
-    #: Each as the guest left it: volumes, which both hosts write to.
+    #: Each as the guest left it: volumes, which both hosts write to, and any
+    #: of a guest that stays on its host.
     SHARED = 'shared'
     #: Some of each kind.
     MIXED = 'mixed'
@@ -55,9 +56,11 @@ class Disks(enum.StrEnum):
 class Move:
     """One hinted migration of one instance.
 
-    ``migration`` is the uuid of Nova's migration record; once there is a
-    checkpoint, ``digest`` is that of the newest, ``disks`` tells what it was
-    taken with, and ``home`` is the source's address for copies.
+    ``migration`` is the uuid of Nova's migration record, ``in_place`` tells
+    that the guest changes its nodes and stays on its host; once there is a
+    checkpoint, ``digest`` is that of the newest if it was sent, ``disks``
+    tells what it was taken with, and ``home`` is the source's address for
+    copies.
     """
 
     migration: str
@@ -67,6 +70,7 @@ class Move:
     digest: str = ''
     disks: Disks = Disks.MIXED
     home: str = ''
+    in_place: bool = False
 
     def store(self, metadata: MutableMapping[str, str]) -> None:
         """Write this move into an instance's system metadata."""
@@ -78,6 +82,7 @@ class Move:
             'digest': self.digest,
             'disks': self.disks,
             'home': self.home,
+            'in_place': self.in_place,
         }
         texts.put(
             metadata, MOVE_KEY, json.dumps(stored, separators=(',', ':'))
@@ -120,6 +125,7 @@ class Move:
             stored['digest'],
             Disks(stored['disks']),
             stored['home'],
+            stored['in_place'],
         )
 
 

@@ -20,6 +20,7 @@ from nova_numa_migrate.exception import CannotCheckpoint
 from nova_numa_migrate.exception import NodeNotFound
 from nova_numa_migrate.exception import UnsupportedGuest
 from nova_numa_migrate.hint import CheckpointMode
+from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import hosts
 
@@ -45,7 +46,8 @@ def check_nodes(
 ) -> None:
     """Some host that may take the guest must have the nodes.
 
-    :param host: the destination that the request names, or None.
+    :param host: the destination that the request names, which may be the
+        present one; None for any other than that.
     :raises NodeNotFound: when none has them, or there is no such host.
     """
     try:
@@ -58,7 +60,11 @@ def check_nodes(
         raise NodeNotFound(error.format_message()) from error
     hosts.check_exists(
         node_map,
-        (_report(node) for node in nodes if node.host != instance.host),
+        (
+            _report(node)
+            for node in nodes
+            if node.host == host or node.host != instance.host
+        ),
     )
 
 
@@ -72,6 +78,20 @@ def check_state(context: Any, instance: Any, mode: CheckpointMode) -> None:
     running = instance.vm_state == vm_states.ACTIVE
     if running and mode is CheckpointMode.REQUIRED:
         check_checkpoint(context, instance)
+
+
+def check_moves(instance: Any, node_map: NodeMap, host: str | None) -> None:
+    """A guest that stays on its host must change its nodes.
+
+    :param host: as for check_nodes.
+    :raises InvalidHint: when it is where it is asked to be.
+    """
+    present = tuple(cell.id for cell in instance.numa_topology.cells)
+    if host and host == instance.host and present == node_map.nodes:
+        raise InvalidHint(
+            f'Server {instance.uuid} is on host {host}, NUMA node(s) '
+            f'{node_map}, already; name other nodes, or another host'
+        )
 
 
 def check_checkpoint(context: Any, instance: Any) -> None:

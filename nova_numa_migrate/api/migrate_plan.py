@@ -66,7 +66,9 @@ class NumaMigratePlanController(wsgi.Controller):
         with refusals.as_http():
             node_map = _node_map(instance, hints)
             mode = migrate_server.checkpoint_mode(hints)
-            _check_may_move(instance, request.get('host'))
+            _check_may_move(instance)
+            if node_map is not None:
+                checks.check_moves(instance, node_map, request.get('host'))
             checks.check_state(context, instance, mode)
         found = _outlook(context, instance, node_map, request.get('host'))
         shown = views.plan(instance, node_map, mode, found, CONF.api.max_limit)
@@ -79,7 +81,7 @@ def _node_map(instance: Any, hints: dict[str, Any]) -> NodeMap | None:
     return node_map
 
 
-def _check_may_move(instance: Any, host: str | None) -> None:
+def _check_may_move(instance: Any) -> None:
     """What stock Nova would refuse, in its words."""
     if instance.vm_state not in _STATES or instance.task_state is not None:
         attribute = 'task_state' if instance.task_state else 'vm_state'
@@ -92,9 +94,6 @@ def _check_may_move(instance: Any, host: str | None) -> None:
         common.raise_http_conflict_for_instance_invalid_state(
             error, 'migrate', instance.uuid
         )
-    if host is not None and host == instance.host:
-        error = exception.CannotMigrateToSameHost()
-        raise exc.HTTPBadRequest(explanation=error.format_message())
 
 
 def _outlook(

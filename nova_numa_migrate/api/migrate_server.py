@@ -110,7 +110,6 @@ def _plan_of(context: Any, hints: dict[str, Any]) -> Plan:
 
 def _check(context: Any, instance: Any, plan: Plan, host: str | None) -> None:
     checks.check_guest(instance, plan.node_map)
-    # The present host is Nova's to refuse, as in a migrate without hints.
-    if host is None or host != instance.host:
-        checks.check_nodes(context, instance, plan.node_map, host)
+    checks.check_nodes(context, instance, plan.node_map, host)
+    checks.check_moves(instance, plan.node_map, host)
     checks.check_state(context, instance, plan.checkpoint)

@@ -45,6 +45,7 @@ def of_hosts(
 ) -> list[Outlook]:
     """Every other host of its cell; first those where the guest fits.
 
+    The present host only where it is named.
     Then come the nearest misses, those with the fewest reasons.
 
     :param context: targeted at the server's cell.
@@ -62,9 +63,9 @@ def of_hosts(
     found = (
         _refused(node, unusable[node.host])
         if node.host in unusable
-        else _of(node, spec, node_map)
+        else _of(node, spec, node_map, instance.host)
         for node in nodes
-        if node.host != instance.host
+        if node.host == host or node.host != instance.host
     )
     return sorted(found, key=lambda one: (len(one.reasons), one.host))
 
@@ -85,7 +86,9 @@ def _refused(node: Any, reason: str) -> Outlook:
     return Outlook(node.host, None, (f'host {node.host}: {reason}',))
 
 
-def _of(node: Any, spec: Any, node_map: NodeMap | None) -> Outlook:
+def _of(
+    node: Any, spec: Any, node_map: NodeMap | None, present: str
+) -> Outlook:
     topology = node.numa_topology and objects.NUMATopology.obj_from_db_obj(
         node.numa_topology
     )
@@ -108,6 +111,5 @@ def _of(node: Any, spec: Any, node_map: NodeMap | None) -> Outlook:
         ),
     )
     if isinstance(decision, Refused):
-        reasons = tuple(f'{node.host} {one}' for one in decision.reasons)
-        return Outlook(node.host, node_map, reasons)
+        return Outlook(node.host, node_map, decision.each(node.host, present))
     return Outlook(node.host, decision.node_map)

@@ -3,7 +3,8 @@
 
 Asked twice while the guest runs on: before the claim, so that Nova tries the
 next host, and by the source right before it saves the guest, when everything
-else is ready.
+else is ready.  A guest that goes back to its nodes on this host is asked for
+once, before it is saved.
 """
 
 from __future__ import annotations
@@ -44,6 +45,26 @@ def at_the_save(
 ) -> list[str]:
     """Why the claimed cells cannot take the guest now; empty if they can."""
     cells = instance.migration_context.new_numa_topology.cells
+    return _at_the_save(manager, context, instance, demand, cells)
+
+
+def at_the_return(manager: Any, context: Any, instance: Any) -> None:
+    """Refuse to take a guest back to cells that cannot have it now.
+
+    :raises nova.exception.MigrationPreCheckError: with every reason.
+    """
+    demand = manager.driver.demand_of(instance)
+    cells = instance.migration_context.old_numa_topology.cells
+    refusals = _at_the_save(manager, context, instance, demand, cells)
+    if refusals:
+        raise exception.MigrationPreCheckError(
+            reason=demands.told(manager.host, refusals)
+        )
+
+
+def _at_the_save(
+    manager: Any, context: Any, instance: Any, demand: Demand, cells: Any
+) -> list[str]:
     nodes = [cell.id for cell in cells]
     return [
         *_refusals(manager.driver, context, instance, nodes, demand),

@@ -55,7 +55,7 @@ class _NamedCells(_AnyClaim):
         if isinstance(decision, Refused):
             return (
                 f'The guest does not fit NUMA nodes {node_map}: '
-                f'{decision.of(self.tracker.host)}'
+                f'{decision.of(self.tracker.host, self.instance.host)}'
             )
         self.claimed_numa_topology = fit.claimed(guest, decision)
         # Beside Nova's books: the kernel knows what else is on a node.

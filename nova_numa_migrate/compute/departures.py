@@ -30,8 +30,8 @@ _ATTRIBUTES = ['info_cache', 'migration_context', 'system_metadata']
 def recover(manager: Any, context: Any) -> None:
     """Give back what each such move holds; a failure stops no other.
 
-    To be called when Nova has started its guests and before the service
-    takes messages.
+    To be called when Nova has started its guests, and before it counts this
+    host's resources and the service takes messages.
     """
     begun = objects.MigrationList.get_by_filters(
         context,

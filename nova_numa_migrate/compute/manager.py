@@ -3,8 +3,9 @@
 
 It turns the plan of a request into the move of an instance on the
 destination, and takes what is known of the move away when it is over.  The
-inner methods are overridden, never the RPC methods: those carry Nova's error
-handling, events and task tracking, which stay in force.
+inner methods are overridden, not the RPC methods: those carry Nova's error
+handling, events and task tracking, which stay in force.  A revert has no inner
+method.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ class NumaComputeManager(manager.ComputeManager):
 
     def pre_start_hook(self, *args: Any) -> None:
         """Before the first message: end what a dead service left."""
-        super().pre_start_hook(*args)
         context = nova_context.get_admin_context()
+        # A guest that has stayed must not be booked where it was to go.
         departures.recover(self, context)
+        super().pre_start_hook(*args)
         recovery.recover(self, context)
         sweep.sweep(self, context)
 
@@ -139,11 +141,15 @@ class NumaComputeManager(manager.ComputeManager):
                 inner_exception=error
             ) from error
         if plan is None:
+            self._check_changes(instance, flavor)
             prepare()
             return
-        move.Move(migration.uuid, plan.node_map, plan.checkpoint).store(
-            instance.system_metadata
-        )
+        move.Move(
+            migration.uuid,
+            plan.node_map,
+            plan.checkpoint,
+            in_place=instance.host == self.host,
+        ).store(instance.system_metadata)
         try:
             if _asks_for_state(plan, instance):
                 acceptance.before_the_claim(
@@ -186,11 +192,14 @@ class NumaComputeManager(manager.ComputeManager):
             )
         except Exception:
             with excutils.save_and_reraise_exception(logger=LOG):
-                if way_home.has_not_left(self, context, instance, migration):
+                if way_home.has_left(context, instance):
+                    # The destination decides.
+                    pass
+                elif way_home.leads_home(self.driver, instance, migration):
                     way_home.stay_home(
                         self, context, instance, migration, request_spec
                     )
-                elif instance.host == self.host:
+                else:
                     # The guest runs, or is in error where it was: either
                     # way this move is over.
                     self._forget_move(instance)
@@ -237,13 +246,45 @@ class NumaComputeManager(manager.ComputeManager):
         if revert.send_home(self, context, instance, migration):
             super().revert_resize(context, instance, migration, request_spec)
 
+    def _is_instance_storage_shared(
+        self, context: Any, instance: Any, host: str | None = None
+    ) -> bool:
+        """Whether the disks here are the other host's as well.
+
+        Nova asks that host, which does not answer itself before it takes
+        messages.
+        """
+        if host == self.host:
+            return True
+        shared: bool = super()._is_instance_storage_shared(
+            context, instance, host=host
+        )
+        return shared
+
     def _delete_stashed_flavor_info(self, instance: Any) -> None:
         """At the end of a confirm and of a revert; it saves the instance."""
         move.forget(instance.system_metadata)
         super()._delete_stashed_flavor_info(instance)
 
+    def _check_changes(self, instance: Any, flavor: Any) -> None:
+        """Nova's refusal of a migration that changes nothing, in its words.
+
+        Its own check passes any guest where the driver can move one from
+        node to node.
+        """
+        same_flavor = flavor.id == instance.instance_type_id
+        if same_flavor and instance.host == self.host:
+            raise exception.InstanceFaultRollback(
+                inner_exception=exception.UnableToMigrateToSelf(
+                    instance_id=instance.uuid, host=self.host
+                )
+            )
+
     def _forget_move(self, instance: Any) -> None:
         move.forget(instance.system_metadata)
+        # Nova leaves it, and would book the new cells of a guest that has
+        # stayed on its host.
+        instance.drop_migration_context()
         instance.save()
 
 

@@ -16,6 +16,7 @@ from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 from oslo_log import log as logging
 
+from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
@@ -34,6 +35,7 @@ def send_home(
     if move is None:
         return True
     try:
+        _check_room(manager, context, instance, move)
         manager.driver.send_home(context, instance, move)
     except Exception as error:
         LOG.exception(
@@ -44,6 +46,21 @@ def send_home(
         call_off(manager, context, instance, migration, error)
         return False
     return True
+
+
+def _check_room(manager: Any, context: Any, instance: Any, move: Move) -> None:
+    """A guest that stays on its host must fit its old nodes once more.
+
+    :raises nova.exception.MigrationPreCheckError: with every reason.
+    """
+    if not move.in_place or move.state is not State.RESTORED:
+        return
+    if manager.driver.is_gone(instance):
+        return
+    with compute_utils.EventReporter(
+        context, 'numa_migrate_check', manager.host, instance.uuid
+    ):
+        acceptance.at_the_return(manager, context, instance)
 
 
 def call_off(
@@ -57,6 +74,7 @@ def call_off(
 
     One that does not run any more is in error, as after any crash.
     """
+    manager.rt.arrived(instance.uuid)
     migration.status = 'finished'
     migration.save()
     instance.task_state = None

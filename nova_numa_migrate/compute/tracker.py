@@ -39,6 +39,24 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
         """The nodes that the move of the instance names, if it names any."""
         return self._node_maps.get(instance)
 
+    def _update_usage_from_migration(
+        self, context: Any, instance: Any, migration: Any, nodename: str
+    ) -> None:
+        """Book what a migration holds beside what its instance has here.
+
+        On one host those are the new cells before the instance is on them,
+        and the old ones from then on; Nova tells by the flavor, which a
+        migration from node to node does not change.
+        """
+        arrived = _is_from_node_to_node(migration) and _is_on_new_cells(
+            instance
+        )
+        flavor = None if arrived else migration.old_instance_type_id
+        with utils.temporary_mutation(migration, old_instance_type_id=flavor):
+            super()._update_usage_from_migration(
+                context, instance, migration, nodename
+            )
+
     def expect(self, instance: str, cells: Iterable[Any]) -> list[str]:
         """Hold the memory of an instance's cells until it has arrived.
 
@@ -92,3 +110,25 @@ def _needs(cells: Iterable[Any]) -> list[Need]:
         Need(cell.id, cell.memory * 1024, cell.pagesize or room.BASE_PAGE_KIB)
         for cell in cells
     ]
+
+
+def _is_from_node_to_node(migration: Any) -> bool:
+    return bool(
+        migration.source_compute == migration.dest_compute
+        and migration.source_node == migration.dest_node
+        and migration.old_instance_type_id == migration.new_instance_type_id
+    )
+
+
+def _is_on_new_cells(instance: Any) -> bool:
+    """Whether the migration's new cells are the instance's own by now."""
+    moving = instance.migration_context
+    if moving is None:
+        return False
+    now = _cells(instance.numa_topology)
+    return now == _cells(moving.new_numa_topology)
+
+
+def _cells(topology: Any) -> list[tuple[int, Any]]:
+    cells = topology.cells if topology else ()
+    return [(cell.id, cell.cpu_pinning) for cell in cells]

@@ -68,21 +68,21 @@ def go_home(
     )
     with _reverting(manager, context, instance, migration):
         manager.revert_resize(context, instance, migration, request_spec)
-        # The source has its own; nobody needs this one any more.
-        manager.driver.checkpoints.discard(instance.uuid)
+        if migration.source_compute != manager.host:
+            # The source has its own; nobody needs this one any more.
+            manager.driver.checkpoints.discard(instance.uuid)
 
 
-def has_not_left(
-    manager: Any, context: Any, instance: Any, migration: Any
-) -> bool:
-    """Whether a guest that was saved on this host is still this host's.
+def has_left(context: Any, instance: Any) -> bool:
+    """Whether Nova has handed the server to the destination.
 
-    By the database: the instance at hand may name the destination already.
+    By the database, which the instance at hand may be ahead of; and by what
+    Nova stores in that very step, since the host may stay the same.
     """
-    if not leads_home(manager.driver, instance, migration):
-        return False
-    known = objects.Instance.get_by_uuid(context, instance.uuid)
-    return bool(known.host == manager.host)
+    known = objects.Instance.get_by_uuid(
+        context, instance.uuid, expected_attrs=['flavor']
+    )
+    return known.old_flavor is not None
 
 
 def stay_home(

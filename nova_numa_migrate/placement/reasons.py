@@ -216,9 +216,24 @@ class Refused:
 
     reasons: Sequence[Reason]
 
-    def of(self, host: str) -> str:
-        """Every reason, each after the host's name."""
-        return '; '.join(f'{host} {reason}' for reason in self.reasons)
+    def of(self, host: str, present: str | None = None) -> str:
+        """Every reason as one text."""
+        return '; '.join(self.each(host, present))
+
+    def each(self, host: str, present: str | None = None) -> tuple[str, ...]:
+        """Every reason, each after the host's name.
+
+        :param present: the host that the guest is on now; there it needs its
+            new cells beside its old ones.
+        """
+        told = tuple(f'{host} {reason}' for reason in self.reasons)
+        if host != present:
+            return told
+        return (
+            *told,
+            f'what the guest has on {host} now stays booked until the move '
+            'is confirmed',
+        )
 
 
 def _by_cells(shortages: Iterable[Shortage]) -> Iterator[str]:

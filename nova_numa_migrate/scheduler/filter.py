@@ -73,7 +73,9 @@ class NumaMigrateFilter(numa_topology_filter.NUMATopologyFilter):
         refused = self._refused(host_state, spec_obj, plan)
         if refused is None:
             return None
-        return Miss(len(refused.reasons), refused.of(host_state.host))
+        is_here = spec_obj.instance_uuid in host_state.instances
+        present = host_state.host if is_here else None
+        return Miss(len(refused.reasons), refused.of(host_state.host, present))
 
     def _refused(
         self, host_state: Any, spec_obj: Any, plan: Plan

@@ -14,7 +14,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nova.compute import task_states
 import nova.conf
+from nova.virt import driver as virt_driver
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
@@ -34,12 +36,15 @@ from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
 from nova_numa_migrate.virt import guests
 from nova_numa_migrate.virt import homecoming
+from nova_numa_migrate.virt import in_place
 from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
+
+_CAPABILITY = 'supports_migrate_to_same_host'
 
 
 class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
@@ -53,6 +58,8 @@ class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
         self.transport = transport.load(CONF.numa_migrate.transport)
         self.user_and_group = os.getuid(), os.getgid()
         self.slots = limits.slots()
+        # For a plan alone, see capabilities_as_traits.
+        self.capabilities[_CAPABILITY] = True
         # Where a guest's power-off and its start are replaced.
         self._entrance = entrance.Entrance()
 
@@ -77,6 +84,16 @@ class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
             }
         )
         return report
+
+    def capabilities_as_traits(self) -> dict[str, bool]:
+        """Nova's traits, without the one that a plain migration would heed.
+
+        Where a host reports it, Nova may choose the present host for any
+        migration.
+        """
+        traits: dict[str, bool] = super().capabilities_as_traits()
+        trait = virt_driver.CAPABILITY_TRAITS_MAP[_CAPABILITY]
+        return {**traits, trait: False}
 
     # The source ----------------------------------------------------------
 
@@ -106,6 +123,17 @@ class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
         move = Move.of(instance.system_metadata)
         if move is None:
             return str(migrate())
+        if move.in_place:
+            migrate = functools.partial(
+                in_place.migrate,
+                self,
+                context,
+                instance,
+                network_info,
+                block_device_info,
+                timeout,
+                retry_interval,
+            )
         departure = source.Departure(
             self,
             context,
@@ -319,8 +347,13 @@ class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
         """Delete what the instance has on this host, checkpoints too.
 
         But for one that is on its way home: the source says when it has it.
+        And nothing where home is this host: Nova keeps the disks in such a
+        revert, and deletes what is beside them where they are shared.
         """
         move = Move.of(instance.system_metadata)
+        reverts = instance.task_state == task_states.RESIZE_REVERTING
+        if reverts and move is not None and move.in_place:
+            return False
         if move is None or move.state is not State.HOMEWARD:
             self.checkpoints.discard(instance.uuid)
         return super().delete_instance_files(instance)

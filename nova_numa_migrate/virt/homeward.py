@@ -10,6 +10,8 @@ Files are two: Nova keeps those of the source as they were saved.  A guest with
 nothing but files goes back to that instant, by the checkpoint that the source
 has kept.  With files and volumes there is no checkpoint that fits: Nova takes
 the files back and leaves the volumes, so that such a guest is booted.
+
+A guest that has stayed on its host has written to its only disks, too.
 """
 
 from __future__ import annotations
@@ -63,9 +65,9 @@ def send(driver: Any, context: Any, instance: Any, move: Move) -> None:
         go_on_here(driver, instance, move)
         raise
     # Else Nova would take the disk back to before the move.
-    driver.image_backend.by_name(instance, 'disk').remove_snap(
-        libvirt_utils.RESIZE_SNAPSHOT_NAME
-    )
+    root = driver.image_backend.by_name(instance, 'disk')
+    if root.exists():
+        root.remove_snap(libvirt_utils.RESIZE_SNAPSHOT_NAME)
 
 
 def go_on_here(driver: Any, instance: Any, move: Move) -> None:

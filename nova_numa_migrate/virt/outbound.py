@@ -28,7 +28,7 @@ class Outbound:
     """The checkpoint of one guest, for another host.
 
     ``saved`` tells that the guest is in it, and stopped; ``digest`` is known
-    when it has been sent.
+    when it has been sent, which it is not to this host itself.
 
     :param driver: the libvirt driver.
     :param migration: the uuid of Nova's migration record.
@@ -56,9 +56,12 @@ class Outbound:
     def save_and_send(self) -> None:
         """Stop the guest into its checkpoint, and send that.
 
+        A guest that stays on its host has it already.
+
         :raises nova.exception.MigrationError: naming the step that failed;
             the guest runs on unless ``saved``.
         """
+        stays = self._address == self._driver.get_host_ip_addr()
         self.record(Step.SAVING)
         with self._step('numa_migrate_checkpoint'):
             domain = self._driver._host.get_guest(self._instance)._domain
@@ -67,8 +70,11 @@ class Outbound:
             # Whatever fails from here on, the guest goes on from it.
             self.saved = True
             privsep.take_over(str(self.image), *self._driver.user_and_group)
-        with self._step('numa_migrate_transfer'):
-            self._send()
+            if stays:
+                self._keep()
+        if not stays:
+            with self._step('numa_migrate_transfer'):
+                self._send()
 
     def _send(self) -> None:
         """Send the file, keep it, and read it for its digest, all at once."""
@@ -104,6 +110,9 @@ def withdraw(driver: Any, instance: Any, address: str) -> None:
 
     The guest runs, which outweighs it: failures are logged.
     """
+    if address == driver.get_host_ip_addr():
+        # It is this one: there is no other checkpoint.
+        return
     image = driver.checkpoints.image(instance.uuid)
     try:
         driver.transport.withdraw(image, address)

@@ -88,11 +88,13 @@ class Departure:
             return migrate()
         try:
             at_a_revert = self._disks_at_a_revert()
-            disks.make_whole(self._driver, self._instance)
+            if not self._move.in_place:
+                disks.make_whole(self._driver, self._instance)
             # Until it is its turn the guest runs on.
             with self._driver.slots:
                 disk_info = save_and_migrate()
-                disks.bring_swap(self._driver, self._instance, self._dest)
+                if not self._move.in_place:
+                    disks.bring_swap(self._driver, self._instance, self._dest)
             self._out.record(Step.SENT)
         except exception.InstanceFaultRollback:
             # Nova raises it only before the power-off.
@@ -196,6 +198,8 @@ class Departure:
         return state in (power_state.RUNNING, power_state.PAUSED)
 
     def _disks_at_a_revert(self) -> Disks:
+        if self._move.in_place:
+            return Disks.SHARED
         guest = self._driver._host.get_guest(self._instance)
         return guest_disks.at_a_revert(
             guest.get_xml_desc(),

@@ -96,6 +96,17 @@ class PlanTest(base.NumaMigrateTestCase):
             ['compute2'], list(self.reasons(server, [1], 'compute2'))
         )
 
+    def test_the_present_host_where_it_is_named(self):
+        server = self.boot(cells=1)
+        self.assertNotIn('compute1', self.reasons(server, [1]))
+        self.assertEqual(
+            {'compute1': []}, self.reasons(server, [1], 'compute1')
+        )
+        self.boot(cells=1, host='compute1')
+        (told,) = self.reasons(server, [1], 'compute1').values()
+        self.assertIn('needs 2 dedicated CPUs, 0 free', told[0])
+        self.assertIn('stays booked until the move is confirmed', told[1])
+
     def test_a_node_that_is_nowhere(self):
         server = self.boot(cells=1)
         self.assertEqual(
@@ -115,7 +126,7 @@ class PlanTest(base.NumaMigrateTestCase):
         for nodes, host, words in (
             ('1', None, 'guest has 2 NUMA cell(s)'),
             ('x', None, '"0:3,1:2"'),
-            ('3,2', 'compute1', 'where the server exists'),
+            ('0,1', 'compute1', 'on host compute1, NUMA node(s) 0,1, already'),
             ('3,2', 'compute9', 'compute9'),
         ):
             told = []

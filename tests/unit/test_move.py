@@ -21,6 +21,9 @@ moves = st.builds(
     st.sampled_from(hint.CheckpointMode),
     st.sampled_from(move.State),
     st.sampled_from(('', 'blake2b-64m:' + 64 * '0')),
+    st.sampled_from(move.Disks),
+    st.sampled_from(('', '2001:db8::1')),
+    st.booleans(),
 )
 
 

@@ -163,9 +163,20 @@ class AcceptedTestCase(MigrateTestCase):
         self.stock.assert_called_once_with(request, uuids.server, body)
         self.get.assert_not_called()
 
-    def test_the_present_host_is_novas_to_refuse(self):
+    def test_other_nodes_of_the_present_host(self):
         self.nodes = [node('compute1')]
         self.migrate(host='compute1')
+        self.stock.assert_called_once()
+
+    def test_the_same_nodes_of_another_host(self):
+        self.migrate({'numa_node': '0,1'}, host='compute2')
+        self.migrate({'numa_node': '0,1'})
+        self.assertEqual(2, self.stock.call_count)
+
+    def test_a_server_on_no_host_is_novas_to_refuse(self):
+        self.instance.host = None
+        self.instance.vm_state = vm_states.SHELVED_OFFLOADED
+        self.migrate({'numa_node': '0,1'})
         self.stock.assert_called_once()
 
     def test_a_stopped_guest_has_no_state_that_a_blocker_could_hold(self):
@@ -227,6 +238,27 @@ class RefusedTestCase(MigrateTestCase):
         text = self.refused(exc.HTTPBadRequest)
         self.assertIn('host compute2 has no NUMA node 2-3 (it has 0)', text)
         self.assertNotIn('compute1', text)
+
+    def test_the_nodes_where_it_is(self):
+        text = self.refused(
+            exc.HTTPBadRequest, {'numa_node': '0,1'}, host='compute1'
+        )
+        self.assertIn(
+            f'Server {uuids.server} is on host compute1, NUMA node(s) 0,1, '
+            'already',
+            text,
+        )
+
+    def test_nodes_that_the_present_host_does_not_have(self):
+        text = self.refused(
+            exc.HTTPBadRequest, {'numa_node': '0,7'}, host='compute1'
+        )
+        self.assertIn('host compute1 has no NUMA node 7', text)
+
+    def test_a_present_host_without_the_plugin(self):
+        self.nodes[0] = node('compute1', stats={})
+        text = self.refused(exc.HTTPBadRequest, host='compute1')
+        self.assertIn('host compute1 does not run nova-numa-compute', text)
 
     def test_only_the_named_host_counts(self):
         self.nodes.append(
@@ -324,11 +356,13 @@ class BlockersTestCase(MigrateTestCase):
         self.assertIn('compute1 runs no nova-numa-compute', self.conflict())
 
 
+@ddt.ddt
 class HandOverTestCase(test.NoDBTestCase):
     def setUp(self):
         super().setUp()
         self.context = fakes.HTTPRequest.blank('').environ['nova.context']
-        self.spec = objects.RequestSpec(scheduler_hints={'group': ['g']})
+        self.instance = objects.Instance(host='compute1', node='node1')
+        self.spec = self.a_spec(scheduler_hints={'group': ['g']})
         self.sent = []
         self.useFixture(
             fixtures.MonkeyPatch(
@@ -342,10 +376,19 @@ class HandOverTestCase(test.NoDBTestCase):
             hint.CheckpointMode.NEVER,
         )
 
+    def a_spec(self, host=None, **fields):
+        """As Nova's API leaves it: the present host is to be ignored."""
+        named = {} if host is None else {'host': host}
+        return objects.RequestSpec(
+            requested_destination=objects.Destination(**named),
+            ignore_hosts=['compute1'],
+            **fields,
+        )
+
     def send(self):
         compute_api.PlannedTaskAPI().resize_instance(
             self.context,
-            'instance',
+            self.instance,
             'hint',
             flavor='f',
             request_spec=self.spec,
@@ -353,7 +396,7 @@ class HandOverTestCase(test.NoDBTestCase):
         self.assertEqual(
             [
                 (
-                    (self.context, 'instance', 'hint'),
+                    (self.context, self.instance, 'hint'),
                     {'flavor': 'f', 'request_spec': self.spec},
                 )
             ],
@@ -370,7 +413,7 @@ class HandOverTestCase(test.NoDBTestCase):
         )
 
     def test_also_where_there_were_no_hints(self):
-        self.spec = objects.RequestSpec()
+        self.spec = self.a_spec()
         compute_api.hand_over(self.context, self.plan)
         self.assertIn(plan.PLAN_KEY, self.send())
 
@@ -382,6 +425,58 @@ class HandOverTestCase(test.NoDBTestCase):
         self.spec.obj_reset_changes()
         self.send()
         self.assertEqual(set(), self.spec.obj_what_changed())
+
+    def test_the_present_host_is_admitted_where_it_is_named(self):
+        compute_api.hand_over(self.context, self.plan)
+        self.spec = self.a_spec('compute1')
+        self.send()
+        self.assertEqual([], self.spec.ignore_hosts)
+
+    @ddt.data(None, 'compute2')
+    def test_it_is_ignored_where_it_is_not(self, host):
+        compute_api.hand_over(self.context, self.plan)
+        self.spec = self.a_spec(host)
+        self.send()
+        self.assertEqual(['compute1'], self.spec.ignore_hosts)
+
+    def test_it_is_ignored_without_a_plan(self):
+        self.spec = self.a_spec('compute1', scheduler_hints=None)
+        self.send()
+        self.assertEqual(['compute1'], self.spec.ignore_hosts)
+
+    def validate(self, host):
+        with mock.patch.object(
+            objects.ComputeNode, 'get_by_host_and_nodename', autospec=True
+        ) as get:
+            found = (
+                compute_api.PlannedComputeAPI()._validate_host_for_cold_migrate
+            )(self.context, self.instance, host, False)
+            get.assert_called_once_with(self.context, 'compute1', 'node1')
+            self.assertIs(get.return_value, found)
+
+    def test_a_plan_may_name_the_present_host(self):
+        compute_api.hand_over(self.context, self.plan)
+        self.validate('compute1')
+
+    def test_without_one_nova_refuses_it(self):
+        self.assertRaises(
+            exception.CannotMigrateToSameHost, self.validate, 'compute1'
+        )
+
+    def test_another_host_is_novas_to_find(self):
+        compute_api.hand_over(self.context, self.plan)
+        with mock.patch.object(
+            novas_compute_api.API,
+            '_validate_host_for_cold_migrate',
+            autospec=True,
+        ) as theirs:
+            api = compute_api.PlannedComputeAPI()
+            api._validate_host_for_cold_migrate(
+                self.context, self.instance, 'compute2', True
+            )
+        theirs.assert_called_once_with(
+            self.context, self.instance, 'compute2', True
+        )
 
     def test_no_context_is_serialized_with_it(self):
         compute_api.hand_over(self.context, self.plan)

@@ -9,6 +9,7 @@ from nova import exception
 from nova import objects
 from nova import test
 from nova.compute import claims
+from nova.compute import utils as compute_utils
 import nova.conf
 from nova.pci import manager as pci_manager
 from nova.virt import driver as virt_driver
@@ -21,6 +22,14 @@ from nova_numa_migrate.conf import numa_migrate
 from tests import fake_nodes
 from tests.unit import topologies
 
+SIZES = {
+    'flavorid': 'f',
+    'memory_mb': 2048,
+    'vcpus': 4,
+    'root_gb': 1,
+    'ephemeral_gb': 0,
+    'swap': 0,
+}
 EXTRA_SPECS = {'hw:cpu_policy': 'dedicated', 'hw:cpu_thread_policy': 'prefer'}
 
 
@@ -42,7 +51,7 @@ class ClaimTestCase(test.NoDBTestCase):
             numa_topology=topologies.host()._to_json()
         )
         self.instance = objects.Instance(
-            uuid=uuids.instance, image_ref=uuids.image
+            uuid=uuids.instance, image_ref=uuids.image, host='compute1'
         )
 
     def claim(self, cells=2, cpus=2, specs=EXTRA_SPECS):
@@ -109,6 +118,18 @@ class ClaimTestCase(test.NoDBTestCase):
             'CPUs, 0 free',
             str(error),
         )
+        self.assertNotIn('stays booked', str(error))
+
+    def test_no_room_beside_itself(self):
+        self.instance.host = 'compute2'
+        self.node.numa_topology = topologies.host(
+            topologies.host_cell(0), topologies.host_cell(1, pinned={3, 4})
+        )._to_json()
+        with self.tracker.claiming(uuids.instance, hint.NodeMap((1,))):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim, 1
+            )
+        self.assertIn('has on compute2 now stays booked', str(error))
 
     def test_a_node_that_went_since_the_scheduler_looked(self):
         with self.tracker.claiming(uuids.instance, hint.NodeMap((7,))):
@@ -199,3 +220,133 @@ class TrackerTestCase(test.NoDBTestCase):
 
         self.assertRaises(RuntimeError, fail)
         self.assertIsNone(self.tracker.node_map_of('u1'))
+
+
+def placed(*nodes):
+    """A guest with a cell on each of the nodes, as it was claimed there."""
+    topology = topologies.guest(len(nodes))
+    for cell, node in zip(topology.cells, nodes, strict=True):
+        cell.id = node
+        cell.cpu_pinning = dict(
+            zip(sorted(cell.pcpuset), (3 * node, 3 * node + 1), strict=True)
+        )
+    return topology
+
+
+@ddt.ddt
+class NodeToNodeTestCase(test.NoDBTestCase):
+    """What a migration holds on one host beside what its instance has."""
+
+    def setUp(self):
+        super().setUp()
+        self.tracker = tracker.NumaResourceTracker(
+            'compute2',
+            mock.create_autospec(virt_driver.ComputeDriver, instance=True),
+        )
+        self.tracker.pci_tracker = None
+        self.node = objects.ComputeNode(
+            numa_topology=topologies.host()._to_json(),
+            memory_mb=16384,
+            memory_mb_used=0,
+            local_gb=100,
+            local_gb_used=0,
+            vcpus_used=0,
+        )
+        self.tracker.compute_nodes['compute2'] = self.node
+        self.tracker.stats['compute2'] = mock.Mock(num_instances=1)
+        self.flavor = objects.Flavor(id=1, **SIZES)
+        self.instance = objects.Instance(
+            uuid=uuids.instance,
+            flavor=self.flavor,
+            old_flavor=objects.Flavor(**SIZES),
+            new_flavor=objects.Flavor(**SIZES),
+            instance_type_id=1,
+            numa_topology=placed(0, 1),
+            migration_context=objects.MigrationContext(
+                old_numa_topology=placed(0, 1), new_numa_topology=placed(3, 2)
+            ),
+        )
+        self.tracker.tracked_instances.add(uuids.instance)
+        self.patch_bfv()
+
+    def patch_bfv(self):
+        patcher = mock.patch.object(
+            compute_utils,
+            'is_volume_backed_instance',
+            autospec=True,
+            return_value=False,
+        )
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def held(self, **fields):
+        """The nodes that are booked for the migration."""
+        migration = objects.Migration(
+            uuid=uuids.migration,
+            instance_uuid=uuids.instance,
+            **{
+                'migration_type': 'migration',
+                'source_compute': 'compute2',
+                'source_node': 'compute2',
+                'dest_compute': 'compute2',
+                'dest_node': 'compute2',
+                'old_instance_type_id': 1,
+                'new_instance_type_id': 1,
+                **fields,
+            },
+        )
+        before = migration.obj_to_primitive()['nova_object.data']
+        self.tracker._update_usage_from_migration(
+            mock.sentinel.context, self.instance, migration, 'compute2'
+        )
+        after = migration.obj_to_primitive()['nova_object.data']
+        self.assertEqual(before, after)
+        booked = objects.NUMATopology.obj_from_db_obj(self.node.numa_topology)
+        return {cell.id for cell in booked.cells if cell.pinned_cpus}
+
+    def test_the_new_cells_until_the_instance_has_them(self):
+        self.assertEqual({2, 3}, self.held())
+        self.assertIn(uuids.instance, self.tracker.tracked_migrations)
+
+    def test_the_old_ones_from_then_on(self):
+        self.instance.numa_topology = placed(3, 2)
+        self.assertEqual({0, 1}, self.held())
+        self.assertIn(uuids.instance, self.tracker.tracked_migrations)
+
+    def test_the_order_of_the_cells_counts(self):
+        self.instance.migration_context.new_numa_topology = placed(1, 0)
+        self.assertEqual({0, 1}, self.held())
+        self.instance.numa_topology = placed(1, 0)
+        self.instance.migration_context.old_numa_topology = placed(2, 3)
+        self.node.numa_topology = topologies.host()._to_json()
+        self.assertEqual({2, 3}, self.held())
+
+    # Nova's own, to the letter.
+
+    def test_a_resize_on_one_host(self):
+        self.assertEqual(
+            {2, 3},
+            self.held(migration_type='resize', new_instance_type_id=2),
+        )
+        self.instance.instance_type_id = 2
+        self.node.numa_topology = topologies.host()._to_json()
+        self.assertEqual(
+            {0, 1},
+            self.held(migration_type='resize', new_instance_type_id=2),
+        )
+
+    @ddt.data(
+        ({'source_compute': 'compute1', 'source_node': 'compute1'}, {2, 3}),
+        ({'dest_compute': 'compute1', 'dest_node': 'compute1'}, {0, 1}),
+    )
+    @ddt.unpack
+    def test_between_two_hosts(self, elsewhere, held):
+        self.tracker.tracked_instances.clear()
+        for present in (placed(0, 1), placed(3, 2)):
+            self.instance.numa_topology = present
+            self.node.numa_topology = topologies.host()._to_json()
+            self.assertEqual(held, self.held(**elsewhere))
+
+    def test_one_whose_context_is_gone(self):
+        self.instance.migration_context = None
+        self.assertEqual(set(), self.held())

@@ -16,6 +16,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import revert
 from nova_numa_migrate.virt import driver
@@ -39,6 +40,7 @@ class RevertTestCase(test.NoDBTestCase):
             driver.NumaLibvirtDriver, instance=True
         )
         self.manager.driver = self.driver
+        self.manager.rt = mock.Mock(spec=['arrived'])
         self.driver.is_gone.return_value = False
         self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
         for cls in (objects.Instance, objects.Migration):
@@ -75,6 +77,7 @@ class RevertTestCase(test.NoDBTestCase):
 
     def assert_called_off(self, vm_state=vm_states.RESIZED):
         self.novas.assert_not_called()
+        self.manager.rt.arrived.assert_called_once_with(uuids.instance)
         self.assertEqual(
             (vm_state, None, 'finished'),
             (
@@ -98,11 +101,64 @@ class RevertTestCase(test.NoDBTestCase):
         )
 
 
+@ddt.ddt
 class SendHomeTestCase(RevertTestCase):
     def revert(self):
         self.manager.revert_resize(
             self.context, self.instance, self.migration, mock.sentinel.spec
         )
+
+    def stay(self, state=move.State.RESTORED, **fields):
+        """The guest has stayed on its host; may its old nodes have it?"""
+        move.Move(
+            **{
+                'migration': uuids.migration,
+                'node_map': hint.NodeMap((3, 2)),
+                'checkpoint': hint.CheckpointMode.REQUIRED,
+                'state': state,
+                'in_place': True,
+                **fields,
+            }
+        ).store(self.instance.system_metadata)
+        self.patch(objects.InstanceActionEvent, 'event_start')
+        self.told = self.patch(
+            objects.InstanceActionEvent, 'event_finish_with_failure'
+        )
+        return self.patch(acceptance, 'at_the_return')
+
+    def test_one_that_stays_on_its_host_must_fit_there(self):
+        self.stay().side_effect = Failure('node 2 is short')
+        self.revert()
+        self.assert_called_off()
+        self.driver.send_home.assert_not_called()
+        self.assertIsInstance(self.told.call_args.kwargs['exc_val'], Failure)
+
+    def test_one_that_does(self):
+        at_the_return = self.stay()
+        self.revert()
+        at_the_return.assert_called_once_with(
+            self.manager, self.context, self.instance
+        )
+        self.assert_novas()
+
+    @ddt.data(
+        {'state': move.State.NONE},
+        {'state': move.State.HOMEWARD},
+        {'in_place': False},
+        {'migration': uuids.earlier},
+    )
+    def test_of_the_others_it_is_not_asked(self, fields):
+        at_the_return = self.stay(**fields)
+        self.revert()
+        at_the_return.assert_not_called()
+        self.assert_novas()
+
+    def test_nor_of_one_that_is_off(self):
+        at_the_return = self.stay()
+        self.driver.is_gone.return_value = True
+        self.revert()
+        at_the_return.assert_not_called()
+        self.assert_novas()
 
     def test_then_novas(self):
         self.driver.send_home.side_effect = lambda *_: (

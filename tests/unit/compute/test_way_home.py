@@ -137,6 +137,12 @@ class GoHomeTestCase(MovingTestCase):
         self.manager.revert_resize.assert_called_once()
         self.assertEqual(way_home.EVENT, self.event_start.call_args.args[2])
 
+    def test_on_one_host_there_is_no_second_checkpoint(self):
+        self.manager.host = 'src'
+        self.go_home()
+        self.discard.assert_not_called()
+        self.manager.revert_resize.assert_called_once()
+
     def test_a_failure_on_the_way_is_told(self):
         self.manager.revert_resize.side_effect = Failure
         self.assertRaises(Failure, self.go_home)
@@ -148,12 +154,14 @@ class StayHomeTestCase(MovingTestCase):
     def setUp(self):
         super().setUp()
         self.manager.host = 'src'
-        self.known = objects.Instance(host='src', node='node', compute_id=7)
+        self.known = objects.Instance(
+            host='src', node='node', compute_id=7, old_flavor=None
+        )
         patcher = mock.patch.object(
             objects.Instance,
             'get_by_uuid',
             autospec=True,
-            side_effect=lambda *_: self.known,
+            side_effect=lambda *_, **__: self.known,
         )
         patcher.start()
         self.addCleanup(patcher.stop)
@@ -163,24 +171,14 @@ class StayHomeTestCase(MovingTestCase):
         self.migration.dest_compute = 'dst'
         self.migration.dest_host = '192.0.2.2'
 
-    def has_not_left(self):
-        return way_home.has_not_left(
-            self.manager,
-            mock.sentinel.context,
-            self.instance,
-            self.migration,
-        )
+    def has_left(self):
+        return way_home.has_left(mock.sentinel.context, self.instance)
 
-    def test_a_saved_guest_of_this_host(self):
-        self.assertIs(True, self.has_not_left())
-
-    def test_not_one_that_was_handed_over(self):
-        self.known.host = 'dst'
-        self.assertIs(False, self.has_not_left())
-
-    def test_not_one_that_runs(self):
-        self.manager.driver.is_gone.return_value = False
-        self.assertIs(False, self.has_not_left())
+    def test_it_has_left_when_nova_has_said_so(self):
+        # Whatever the instance at hand names.
+        self.assertIs(False, self.has_left())
+        self.known.old_flavor = objects.Flavor()
+        self.assertIs(True, self.has_left())
 
     def test_it_goes_on_here_and_nothing_is_left_there(self):
         def revert(_context, instance, *args):

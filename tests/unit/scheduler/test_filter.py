@@ -176,6 +176,17 @@ class FilterTestCase(test.NoDBTestCase):
             self.assertIs(False, self.passes(host, spec))
         self.assertIn('PCI devices: those asked for', log.output[0])
 
+    def test_what_it_has_on_the_present_host_counts(self):
+        here = objects.Instance(uuid=uuids.instance)
+        guest = topologies.guest(cpus=3)
+        for instances, told in (({}, False), ({uuids.instance: here}, True)):
+            with self.assertLogs(numa_filter.LOG.logger, 'DEBUG') as log:
+                host = self.host()
+                host.instances = instances
+                self.passes(host, self.request(1, guest=guest))
+            words = 'stays booked until the move is confirmed'
+            self.assertIs(told, words in log.output[0])
+
     def test_another_requests_plan_is_none(self):
         request = self.request(7, request_id='req-of-another')
         self.assertIs(True, self.passes(self.host(stats={}), request))

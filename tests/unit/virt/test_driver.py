@@ -69,7 +69,9 @@ class DriverTestCase(test.NoDBTestCase):
             'delete_instance_files',
         ):
             self.replace(name, self.noting(name))
-        self.replace('__init__', lambda *_: None)
+        self.replace(
+            '__init__', lambda driver, *_: setattr(driver, 'capabilities', {})
+        )
         self.useFixture(fixtures.MockPatchObject(privsep, 'start'))
         for name in ('make_whole', 'bring_swap'):
             self.patch(disks, name)
@@ -111,6 +113,7 @@ class DriverTestCase(test.NoDBTestCase):
         state=move.State.SAVED,
         migration=uuids.migration,
         at_a_revert=move.Disks.KEPT,
+        **fields,
     ):
         a_move = move.Move(
             migration,
@@ -120,6 +123,7 @@ class DriverTestCase(test.NoDBTestCase):
             'digest',
             at_a_revert,
             HOME,
+            **fields,
         )
         a_move.store(self.instance.system_metadata)
         return a_move
@@ -200,6 +204,112 @@ class StartTestCase(DriverTestCase):
         self.replace('get_available_resource', lambda *_: {})
         report = self.driver.get_available_resource('compute1')
         self.assertEqual('1', report['stats']['numa_migrate'])
+
+
+class TraitsTestCase(DriverTestCase):
+    def test_a_plan_may_stay_and_no_other_migration_knows(self):
+        capability = 'supports_migrate_to_same_host'
+        self.assertIs(True, self.driver.capabilities[capability])
+        self.driver.capabilities['supports_attach_interface'] = True
+        self.assertEqual(
+            {
+                'COMPUTE_NET_ATTACH_INTERFACE': True,
+                'COMPUTE_SAME_HOST_COLD_MIGRATE': False,
+            },
+            self.driver.capabilities_as_traits(),
+        )
+
+
+class InPlaceTestCase(DriverTestCase):
+    """A guest that changes its nodes and stays on its host."""
+
+    def setUp(self):
+        super().setUp()
+        self.volumes = {
+            'block_device_mapping': [
+                {'connection_info': {'serial': 'v1'}},
+                {'connection_info': {'serial': 'v2'}},
+            ]
+        }
+        for name in ('unplug_vifs', '_disconnect_volume'):
+            self.replace(name, self.noting(name))
+        self.saved = self.patch(source.Departure, 'save_and_send')
+        self.saves_state = self.patch(
+            source.Departure, '_saves_state', return_value=True
+        )
+        self.patch(
+            libvirt_driver.LibvirtDriver,
+            'get_host_ip_addr',
+            return_value=HOME,
+        )
+
+    def migrate(self):
+        return self.driver.migrate_disk_and_power_off(
+            self.context,
+            self.instance,
+            HOME,
+            self.instance.flavor,
+            mock.sentinel.network_info,
+            self.volumes,
+            60,
+            10,
+        )
+
+    def assert_left(self, timeout):
+        self.assertEqual(
+            [
+                ('power_off', self.instance, timeout, 10),
+                ('unplug_vifs', self.instance, mock.sentinel.network_info),
+                (
+                    '_disconnect_volume',
+                    self.context,
+                    {'serial': 'v1'},
+                    self.instance,
+                ),
+                (
+                    '_disconnect_volume',
+                    self.context,
+                    {'serial': 'v2'},
+                    self.instance,
+                ),
+            ],
+            self.calls,
+        )
+
+    def test_it_is_saved_and_no_disk_is_touched(self):
+        self.remember(move.State.OPEN, in_place=True)
+        self.assertEqual('[]', self.migrate())
+        self.saved.assert_called_once_with()
+        self.assert_left(timeout=0)
+
+    def test_without_its_state_it_is_powered_off(self):
+        self.remember(move.State.OPEN, in_place=True)
+        self.saves_state.return_value = False
+        self.assertEqual('[]', self.migrate())
+        self.saved.assert_not_called()
+        self.assert_left(timeout=60)
+
+    def test_the_way_back_keeps_the_directory(self):
+        self.remember(move.State.RESTORED, in_place=True)
+        self.checkpoint(Step.SAVED)
+        self.instance.task_state = task_states.RESIZE_REVERTING
+        self.assertIs(False, self.driver.delete_instance_files(self.instance))
+        self.assertEqual(['.json', '.save'], self.left())
+        self.assertEqual([], self.calls)
+
+    def test_a_delete_does_not(self):
+        self.remember(move.State.RESTORED, in_place=True)
+        self.checkpoint(Step.SAVED)
+        self.instance.task_state = task_states.DELETING
+        self.driver.delete_instance_files(self.instance)
+        self.assertEqual([], self.left())
+        self.assertEqual(['delete_instance_files'], self.names())
+
+    def test_nor_does_the_way_back_to_another_host(self):
+        self.remember(move.State.RESTORED)
+        self.instance.task_state = task_states.RESIZE_REVERTING
+        self.driver.delete_instance_files(self.instance)
+        self.assertEqual(['delete_instance_files'], self.names())
 
 
 class SourceTestCase(DriverTestCase):

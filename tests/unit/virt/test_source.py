@@ -5,6 +5,7 @@ The store and its files are real; Nova's driver, the transport and root's part
 are not, and write down when they are called.
 """
 
+import dataclasses
 import pathlib
 import re
 import threading
@@ -411,6 +412,46 @@ class WayBackTestCase(DepartureTestCase):
         self.assertIsNone(self.state())
 
 
+class InPlaceTestCase(DepartureTestCase):
+    """A guest that changes its nodes and stays on its host."""
+
+    def setUp(self):
+        super().setUp()
+        self.driver.get_host_ip_addr.return_value = DEST
+
+    def a_move(self, *args):
+        return dataclasses.replace(super().a_move(*args), in_place=True)
+
+    def test_nothing_is_sent(self):
+        self.assertEqual('disks', self.run_())
+        # Before anything else is done with the guest, the file is kept.
+        self.assertEqual(
+            [
+                ('before', None),
+                ('check', None),
+                ('save', 'saving'),
+                ('take', 'saving'),
+                ('copy', 'saved'),
+            ],
+            self.calls,
+        )
+        self.assertEqual(
+            Step.SENT, self.driver.checkpoints.journal(uuids.instance).step
+        )
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertEqual(
+            self.a_move().saved('', move.Disks.SHARED, DEST), stored
+        )
+        self.whole.assert_not_called()
+
+    def test_nothing_is_withdrawn(self):
+        self.failing = {'copy'}
+        self.rolled_back()
+        self.assertIn('revert', self.names())
+        self.assertNotIn('withdraw', self.names())
+        self.assertEqual([], list(self.root.iterdir()))
+
+
 @ddt.ddt
 class WithoutStateTestCase(DepartureTestCase):
     def assert_plain(self, a_move=None):
@@ -522,7 +563,8 @@ class WithdrawTestCase(DepartureTestCase):
         self.files.remove_dir.assert_not_called()
 
     def test_not_this_host_itself(self):
-        self.withdraw(HOME)
+        source.withdraw(self.driver, self.instance, HOME)
+        self.driver.transport.withdraw.assert_not_called()
         self.assertEqual([], self.files.mock_calls)
 
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the manager does before it lets Nova's own go on."""
+
+from unittest import mock
+
+import ddt
+from nova import exception
+from nova import objects
+from nova import test
+from nova.compute import manager as novas
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate.compute import departures
+from nova_numa_migrate.compute import manager
+from nova_numa_migrate.compute import recovery
+
+
+@ddt.ddt
+class ManagerTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.manager = object.__new__(manager.NumaComputeManager)
+        self.manager.host = 'here'
+        self.instance = objects.Instance(
+            uuid=uuids.instance, host='here', instance_type_id=1
+        )
+
+    def patch(self, where, name, **kwargs):
+        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
+        self.addCleanup(patcher.stop)
+        return patcher.start()
+
+    def check(self, flavor=1):
+        self.manager._check_changes(self.instance, objects.Flavor(id=flavor))
+
+    def test_a_plain_migration_that_changes_nothing(self):
+        error = self.assertRaises(exception.InstanceFaultRollback, self.check)
+        self.assertIsInstance(
+            error.inner_exception, exception.UnableToMigrateToSelf
+        )
+
+    def test_a_resize_on_its_host(self):
+        self.check(flavor=2)
+
+    def test_a_migration_from_another_host(self):
+        self.instance.host = 'there'
+        self.check()
+
+    @ddt.data(True, False)
+    def test_disks_of_another_host_are_nova_s_to_look_for(self, shared):
+        novas_own = self.patch(
+            novas.ComputeManager,
+            '_is_instance_storage_shared',
+            return_value=shared,
+        )
+        found = self.manager._is_instance_storage_shared
+        self.assertIs(shared, found('context', self.instance, host='there'))
+        self.assertIs(shared, found('context', self.instance))
+        self.assertEqual(2, novas_own.call_count)
+
+    def test_a_host_does_not_ask_itself(self):
+        found = self.manager._is_instance_storage_shared
+        self.assertIs(True, found('context', self.instance, host='here'))
+
+    def test_what_has_stayed_is_known_before_the_resources_are_counted(self):
+        calls = []
+        for where, name in (
+            (novas.ComputeManager, 'pre_start_hook'),
+            (departures, 'recover'),
+            (recovery, 'recover'),
+        ):
+            self.patch(
+                where,
+                name,
+                side_effect=lambda *_, called=where: calls.append(called),
+            )
+        self.manager.pre_start_hook('service')
+        self.assertEqual([departures, novas.ComputeManager, recovery], calls)
