@@ -5,6 +5,7 @@ import typing
 
 from openstack import connection
 
+from lab import catalogue
 from lab.frame import errors
 from lab.frame import readiness
 from lab.hosts import machine
@@ -30,13 +31,18 @@ class Guest:
         self._cloud = cloud
         self._watch = watch
         servers.remove(cloud, [NAME])
-        servers.must(
-            servers.openstack(
-                *("server", "create", "--flavor", _FLAVOR, "--image", "guest"),
-                *("--nic", "none", "--wait", NAME),
-            )
+        cloud.compute.create_server(
+            name=NAME,
+            flavor_id=cloud.compute.find_flavor(
+                _FLAVOR, ignore_missing=False
+            ).id,
+            image_id=cloud.image.find_image(
+                catalogue.IMAGE, ignore_missing=False
+            ).id,
+            networks="none",
         )
         self.server = servers.Server(cloud, NAME)
+        self.server.wait("ACTIVE", _BOOT_TIMEOUT)
         self.uuid = self.server.uuid
         self.domain = self.server.domain
         self.counting()
