@@ -262,8 +262,12 @@ class NumaComputeManager(manager.ComputeManager):
         return shared
 
     def _delete_stashed_flavor_info(self, instance: Any) -> None:
-        """At the end of a confirm and of a revert; it saves the instance."""
-        move.forget(instance.system_metadata)
+        """At the end of a confirm and of a revert; it saves the instance.
+
+        Of one that failed as well, which leaves the move to be known.
+        """
+        if not self.driver.has_pending_state(instance):
+            move.forget(instance.system_metadata)
         super()._delete_stashed_flavor_info(instance)
 
     def _check_changes(self, instance: Any, flavor: Any) -> None:

@@ -14,6 +14,7 @@ from oslo_log import log as logging
 from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.placement.report import CellPlacement
+from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import pages
@@ -75,6 +76,17 @@ class GuestsMixin(_Driver):
         except exception.InstanceNotFound:
             return True
         return state in (power_state.SHUTDOWN, power_state.CRASHED)
+
+    def has_pending_state(self, instance: Any) -> bool:
+        """Whether a checkpoint here is all that there is of the guest.
+
+        Yes, too, when libvirt does not say whether the guest runs.
+        """
+        try:
+            return homecoming.pending(self, instance) is not None
+        except exception.NovaException as error:
+            LOG.warning('The checkpoint is kept: %s', error, instance=instance)
+            return True
 
     def goes_on(self, instance: Any) -> bool:
         """Whether a guest that libvirt was to restore runs here."""

@@ -372,7 +372,10 @@ class AfterTheSaveTest(FailingTestCase):
 
     def test_it_is_deleted(self):
         self._lose_both_ways()
-        self._delete_server(self.server)
+        self.admin_api.delete_server(self.server['id'])
+        self._wait_for_assert(
+            lambda: self.assertEqual([], self.admin_api.get_servers())
+        )
         self._assert_nothing_left()
 
 

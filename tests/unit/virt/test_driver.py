@@ -828,6 +828,15 @@ class RebootTestCase(DriverTestCase):
         stored = move.Move.of(self.instance.system_metadata)
         self.assertIs(move.State.SAVED, stored.state)
 
+    def test_the_move_is_known_as_long_as_it_is_pending(self):
+        self.remember(move.State.RETURNING)
+        self.checkpoint(Step.SENT)
+        self.assertTrue(self.driver.has_pending_state(self.instance))
+        self.gone.side_effect = nova_exception.HypervisorUnavailable
+        self.assertTrue(self.driver.has_pending_state(self.instance))
+        self.image.unlink()
+        self.assertFalse(self.driver.has_pending_state(self.instance))
+
     def test_a_boot_gives_it_up(self):
         self.remember()
         self.checkpoint(Step.SENT)
