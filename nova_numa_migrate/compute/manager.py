@@ -199,9 +199,9 @@ class NumaComputeManager(manager.ComputeManager):
                     way_home.stay_home(
                         self, context, instance, migration, request_spec
                     )
-                else:
-                    # The guest runs, or is in error where it was: either
-                    # way this move is over.
+                elif not self.driver.has_pending_state(instance):
+                    # The guest runs, or is off where it was: either way
+                    # this move is over.
                     self._forget_move(instance)
 
     def _finish_resize(

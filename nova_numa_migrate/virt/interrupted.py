@@ -80,7 +80,9 @@ def _wait(driver: Any, instance: Any) -> None:
     tenacity.Retrying(
         stop=tenacity.stop_after_delay(_PATIENCE),
         wait=tenacity.wait_fixed(_POLL),
-        retry=tenacity.retry_if_result(bool),
+        retry=tenacity.retry_if_result(bool)
+        # libvirt's own daemon may just be starting again.
+        | tenacity.retry_if_exception_type(exception.HypervisorUnavailable),
     )(_is_busy, driver, instance)
 
 

@@ -21,6 +21,7 @@ import nova.conf
 from nova.virt import driver as virt_driver
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
+from oslo_utils import excutils
 from oslo_utils import uuidutils
 
 from nova_numa_migrate.checkpoint import demand as demands
@@ -32,6 +33,7 @@ from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import disks
+from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt.step import step
 
@@ -101,9 +103,7 @@ class Departure:
             raise
         except Exception as error:
             if not self._out.saved and not self._is_here():
-                # It stopped while it was being saved: Nova's to deal with,
-                # as with any guest that crashed.  The file stays.
-                raise
+                self._out.saved = self._is_whole()
             self._go_on_here()
             raise exception.InstanceFaultRollback(
                 inner_exception=error
@@ -197,6 +197,24 @@ class Departure:
             return False
         return state in (power_state.RUNNING, power_state.PAUSED)
 
+    def _is_whole(self) -> bool:
+        """Whether a guest that stopped while it was being saved is saved.
+
+        Where its memory is lost, it is off, as any guest that crashed: Nova
+        is told so by libvirt, and it can be started from its disks.
+
+        :raises Exception: when libvirt does not say; the file stays.
+        """
+        ending = interrupted.ending(
+            self._driver, self._instance, self._out.image
+        )
+        LOG.warning(
+            'The guest stopped while it was being saved: it is %s',
+            ending.value,
+            instance=self._instance,
+        )
+        return ending is interrupted.Ending.SAVED
+
     def _disks_at_a_revert(self) -> Disks:
         if self._move.in_place:
             return Disks.SHARED
@@ -216,14 +234,22 @@ class Departure:
                 self._dest,
                 instance=self._instance,
             )
+            self._bring_back()
+        withdraw(self._driver, self._instance, self._dest)
+        store.discard(self._instance.uuid)
+
+    def _bring_back(self) -> None:
+        try:
             self._driver.bring_back(
                 self._context,
                 self._instance,
                 self._network_info,
                 self._block_device_info,
             )
-            withdraw(self._driver, self._instance, self._dest)
-        store.discard(self._instance.uuid)
+        except Exception:
+            with excutils.save_and_reraise_exception(logger=LOG):
+                # For whoever tries it again.
+                self._out.record(Step.SAVED)
 
 
 def withdraw(driver: Any, instance: Any, dest: str) -> None:

@@ -13,6 +13,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import recovery
+from nova_numa_migrate.compute import sweep
 
 
 @ddt.ddt
@@ -68,6 +69,7 @@ class ManagerTestCase(test.NoDBTestCase):
             (novas.ComputeManager, 'pre_start_hook'),
             (departures, 'recover'),
             (recovery, 'recover'),
+            (sweep, 'sweep'),
         ):
             self.patch(
                 where,
@@ -75,4 +77,6 @@ class ManagerTestCase(test.NoDBTestCase):
                 side_effect=lambda *_, called=where: calls.append(called),
             )
         self.manager.pre_start_hook('service')
-        self.assertEqual([departures, novas.ComputeManager, recovery], calls)
+        self.assertEqual(
+            [departures, novas.ComputeManager, recovery, sweep], calls
+        )

@@ -40,6 +40,7 @@ from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import source
 from tests.unit.guest_xml import golden
 
@@ -305,12 +306,12 @@ class WayBackTestCase(DepartureTestCase):
     def test_before_the_save_nothing_has_happened(self):
         self.failing = {'before'}
         self.rolled_back()
-        self.assertEqual(['before'], self.names())
+        self.assertEqual(['before', 'withdraw'], self.names())
 
     def test_a_disk_that_cannot_be_made_whole_stops_nothing(self):
         self.whole.side_effect = Failure('vdb')
         self.assertIn('vdb', self.rolled_back())
-        self.assertEqual([], self.names())
+        self.assertEqual(['withdraw'], self.names())
 
     def test_novas_own_refusal_comes_through(self):
         refusal = exception.InstanceFaultRollback(Failure('no room'))
@@ -328,7 +329,7 @@ class WayBackTestCase(DepartureTestCase):
         text = self.rolled_back()
         self.assertIn('cannot take the guest: no node', text)
         self.assertIn('The guest runs on', text)
-        self.assertEqual(['before', 'check'], self.names())
+        self.assertEqual(['before', 'check', 'withdraw'], self.names())
         self.assertEqual([], list(self.root.iterdir()))
 
     def test_a_source_without_room_for_the_checkpoint(self):
@@ -343,7 +344,7 @@ class WayBackTestCase(DepartureTestCase):
         self.image.write_text('half')
         text = self.rolled_back()
         self.assertIn('numa_migrate_checkpoint failed', text)
-        self.assertEqual(['before', 'check', 'save'], self.names())
+        self.assertEqual(['before', 'check', 'save', 'withdraw'], self.names())
         self.assertEqual([], list(self.root.iterdir()))
         self.assertIsNone(self.state())
 
@@ -385,16 +386,33 @@ class WayBackTestCase(DepartureTestCase):
             Step.SAVED, self.driver.checkpoints.journal(uuids.instance).step
         )
 
-    def test_a_guest_that_is_off_after_a_failed_save_is_novas(self):
+    def _stop_in_the_save(self, ending):
         self.failing = {'save'}
-        self.image.write_text('whole, for all we know')
+        self.image.write_text('memory')
         self.guest.get_power_state.side_effect = [
             power_state.RUNNING,
             power_state.SHUTDOWN,
         ]
-        self.assertRaises(exception.MigrationError, self.run_)
-        self.assertTrue(self.image.exists())
+        self.patch(interrupted, 'ending', side_effect=ending)
+
+    def test_a_guest_that_is_lost_in_the_save(self):
+        self._stop_in_the_save([interrupted.Ending.LOST])
+        self.rolled_back()
         self.assertNotIn('revert', self.names())
+        self.assertIn('withdraw', self.names())
+        self.assertEqual([], list(self.root.iterdir()))
+
+    def test_a_guest_that_is_whole_though_the_save_failed(self):
+        self._stop_in_the_save([interrupted.Ending.SAVED])
+        self.rolled_back()
+        self.assertIn('revert', self.names())
+        self.assertEqual([], list(self.root.iterdir()))
+
+    def test_one_of_which_libvirt_does_not_tell_is_kept(self):
+        self._stop_in_the_save(Failure('no answer'))
+        self.assertRaises(Failure, self.run_)
+        self.assertNotIn('revert', self.names())
+        self.assertEqual('memory', self.image.read_text())
 
     @ddt.data('SAVED', 'SENT')
     def test_an_entry_cannot_be_written(self, step):
