@@ -86,8 +86,10 @@ class RefusalsTest(base.NumaMigrateTestCase):
         self.assertIn('host compute2 has no NUMA node 5,7', message)
         message = self.refused(400, {'numa_node': '3,2'}, host='compute9')
         self.assertIn('compute9', message)
-        # The present host is stock Nova's to refuse.
-        self.refused(400, {'numa_node': '3,2'}, host='compute1')
+        message = self.refused(400, {'numa_node': '3,7'}, host='compute1')
+        self.assertIn('host compute1 has no NUMA node 7', message)
+        message = self.refused(400, {'numa_node': '0,1'}, host='compute1')
+        self.assertIn('is on host compute1, NUMA node(s) 0,1', message)
 
     def test_a_guest_without_a_topology(self):
         flavor = self._create_flavor(vcpu=1, disk=1, ephemeral=0)

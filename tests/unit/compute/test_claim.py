@@ -335,6 +335,12 @@ class NodeToNodeTestCase(test.NoDBTestCase):
             self.held(migration_type='resize', new_instance_type_id=2),
         )
 
+    def test_a_resize_on_the_same_cells(self):
+        self.instance.migration_context.new_numa_topology = placed(0, 1)
+        self.instance.new_flavor.memory_mb = 4096
+        self.held(migration_type='resize', new_instance_type_id=2)
+        self.assertEqual(4096, self.node.memory_mb_used)
+
     @ddt.data(
         ({'source_compute': 'compute1', 'source_node': 'compute1'}, {2, 3}),
         ({'dest_compute': 'compute1', 'dest_node': 'compute1'}, {0, 1}),
