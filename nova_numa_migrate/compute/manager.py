@@ -192,14 +192,17 @@ class NumaComputeManager(manager.ComputeManager):
             )
         except Exception:
             with excutils.save_and_reraise_exception(logger=LOG):
-                if way_home.has_left(context, instance):
+                if move.Move.of(instance.system_metadata) is None:
+                    # A migration without a hint is Nova's alone.
+                    pass
+                elif way_home.has_left(context, instance):
                     # The destination decides.
                     pass
                 elif way_home.leads_home(self.driver, instance, migration):
                     way_home.stay_home(
                         self, context, instance, migration, request_spec
                     )
-                elif not self.driver.has_pending_state(instance):
+                elif not self._is_pending(instance):
                     # The guest runs, or is off where it was: either way
                     # this move is over.
                     self._forget_move(instance)
@@ -266,7 +269,7 @@ class NumaComputeManager(manager.ComputeManager):
 
         Of one that failed as well, which leaves the move to be known.
         """
-        if not self.driver.has_pending_state(instance):
+        if not self._is_pending(instance):
             move.forget(instance.system_metadata)
         super()._delete_stashed_flavor_info(instance)
 
@@ -283,6 +286,12 @@ class NumaComputeManager(manager.ComputeManager):
                     instance_id=instance.uuid, host=self.host
                 )
             )
+
+    def _is_pending(self, instance: Any) -> bool:
+        """Whether this host has all that there is of a moved guest."""
+        return move.Move.of(
+            instance.system_metadata
+        ) is not None and self.driver.has_pending_state(instance)
 
     def _forget_move(self, instance: Any) -> None:
         move.forget(instance.system_metadata)
