@@ -47,6 +47,13 @@ def add_hint_option(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
+def add_server_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the server as the client's own commands spell it."""
+    parser.add_argument(
+        'server', metavar='<server>', help='Server (name or ID)'
+    )
+
+
 def values(hints: Mapping[str, list[str]]) -> dict[str, str | list[str]]:
     """The hints as a request has them.
 

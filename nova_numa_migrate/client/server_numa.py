@@ -9,6 +9,7 @@ from osc_lib.command import command
 
 from nova_numa_migrate.client import columns
 from nova_numa_migrate.client import errors
+from nova_numa_migrate.client import request
 from nova_numa_migrate.client.resources import NumaPlacement
 
 _COLUMNS = (
@@ -30,9 +31,7 @@ class ShowServerNuma(command.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the server."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument(
-            'server', metavar='<server>', help='Server (name or ID)'
-        )
+        request.add_server_argument(parser)
         return parser
 
     def take_action(

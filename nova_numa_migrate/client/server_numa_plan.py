@@ -32,9 +32,7 @@ class PlanServerNuma(command.Lister):
         parser.add_argument(
             '--host', metavar='<hostname>', help='Only this destination'
         )
-        parser.add_argument(
-            'server', metavar='<server>', help='Server (name or ID)'
-        )
+        request.add_server_argument(parser)
         return parser
 
     def take_action(

@@ -13,7 +13,6 @@ from typing import Any
 
 from nova import exception
 from nova.compute import task_states
-from oslo_log import log as logging
 
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
@@ -21,8 +20,6 @@ from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import interrupted
-
-LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +62,7 @@ class Homecoming:
         """A save whose end was not seen; one that is whole is put down so."""
         if instance.task_state != task_states.RESIZE_MIGRATING:
             return cls()
-        image = driver.checkpoints.image(instance.uuid)
-        ending = interrupted.ending(driver, instance, image)
-        LOG.warning(
-            'The service ended while the guest was being saved: the guest '
-            'is %s',
-            ending.value,
-            instance=instance,
-        )
+        ending = interrupted.ending(driver, instance)
         if ending is interrupted.Ending.SAVED:
             saved = dataclasses.replace(journal, step=Step.SAVED)
             driver.checkpoints.record(instance.uuid, saved)

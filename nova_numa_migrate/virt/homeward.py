@@ -93,15 +93,7 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
 
 def stay(driver: Any, instance: Any, move: Move) -> None:
     """After a crash in ``send``: undo, when libvirt is done with the save."""
-    image = driver.checkpoints.image(instance.uuid)
-    ending = interrupted.ending(driver, instance, image)
-    LOG.warning(
-        'The service ended while the guest was taken back to its source: '
-        'the guest is %s',
-        ending.value,
-        instance=instance,
-    )
-    if ending is interrupted.Ending.LOST:
+    if interrupted.ending(driver, instance) is interrupted.Ending.LOST:
         driver.checkpoints.discard(instance.uuid)
     else:
         go_on_here(driver, instance, move)

@@ -14,7 +14,10 @@ from typing import Any
 
 from nova import exception
 from nova.virt.libvirt import guest as libvirt_guest
+from oslo_log import log as logging
 import tenacity
+
+LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks at a save that goes on, and at most in all.
 _POLL, _PATIENCE = 1.0, 1800.0
@@ -31,16 +34,20 @@ class Ending(enum.Enum):
     LOST = 'lost'
 
 
-def ending(driver: Any, instance: Any, image: Path) -> Ending:
+def ending(driver: Any, instance: Any) -> Ending:
     """Wait until libvirt is done with the save and say how it ended.
 
+    :param driver: the libvirt driver.
     :raises tenacity.RetryError: when libvirt does not come to an end.
     :raises Exception: when libvirt does not say; nothing may be done then.
     """
-    _wait(driver, instance)
-    if not driver.is_gone(instance):
-        return Ending.HERE
-    return Ending.SAVED if _is_whole(driver, image) else Ending.LOST
+    found = _ending(driver, instance)
+    LOG.warning(
+        'The save of the guest was interrupted: the guest is %s',
+        found.value,
+        instance=instance,
+    )
+    return found
 
 
 def goes_on(driver: Any, instance: Any) -> bool:
@@ -74,6 +81,14 @@ def is_paused(guest: Any) -> bool:
     libvirt = libvirt_guest.libvirt
     state, _ = guest._domain.state()
     return bool(state == libvirt.VIR_DOMAIN_PAUSED)
+
+
+def _ending(driver: Any, instance: Any) -> Ending:
+    _wait(driver, instance)
+    if not driver.is_gone(instance):
+        return Ending.HERE
+    image = driver.checkpoints.image(instance.uuid)
+    return Ending.SAVED if _is_whole(driver, image) else Ending.LOST
 
 
 def _wait(driver: Any, instance: Any) -> None:

@@ -205,14 +205,7 @@ class Departure:
 
         :raises Exception: when libvirt does not say; the file stays.
         """
-        ending = interrupted.ending(
-            self._driver, self._instance, self._out.image
-        )
-        LOG.warning(
-            'The guest stopped while it was being saved: it is %s',
-            ending.value,
-            instance=self._instance,
-        )
+        ending = interrupted.ending(self._driver, self._instance)
         return ending is interrupted.Ending.SAVED
 
     def _disks_at_a_revert(self) -> Disks:

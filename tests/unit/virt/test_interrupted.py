@@ -7,12 +7,15 @@ from unittest import mock
 
 import ddt
 from nova import exception
+from nova import objects
 from nova import test
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
+from oslo_utils.fixture import uuidsentinel as uuids
 import tenacity
 
+from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import interrupted
 
@@ -35,6 +38,11 @@ class InterruptedTestCase(test.NoDBTestCase):
             libvirt_host.Host, instance=True
         )
         self.driver.is_gone.return_value = True
+        self.driver.checkpoints = mock.create_autospec(
+            store.CheckpointStore, instance=True
+        )
+        image = self.driver.checkpoints.image
+        image.return_value = pathlib.Path('/c/u.save')
         self.jobs = []
         self.guest = guest = self.driver._host.get_guest.return_value
         guest.get_job_info.side_effect = lambda: libvirt_guest.JobInfo(
@@ -48,7 +56,7 @@ class InterruptedTestCase(test.NoDBTestCase):
 class EndingTestCase(InterruptedTestCase):
     def ending(self):
         return interrupted.ending(
-            self.driver, mock.sentinel.instance, pathlib.Path('/c/u.save')
+            self.driver, objects.Instance(uuid=uuids.instance)
         )
 
     def refuse(self, code):
