@@ -5,5 +5,5 @@
 ``lab/down`` takes it away. ``frame`` holds what every part uses,
 ``control`` the control plane, ``hosts`` the two compute hosts, ``guest``
 what runs in the servers. ``proof`` is the demonstration, ``damage`` the
-fault matrix that ``lab/faults`` plays.
+fault matrix that ``lab/faults`` plays, ``trial`` what ``lab/trials`` shows.
 """
