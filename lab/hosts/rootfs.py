@@ -120,7 +120,7 @@ def _run_inside(tree: pathlib.Path, log: pathlib.Path, *argv: str) -> None:
         [
             str(_HERE / "in-tree"),
             str(tree),
-            *map(str, pip.directories),
+            *map(str, pip.paths),
             "--",
             *("env", "-i"),
             *(f"{name}={value}" for name, value in environment.items()),

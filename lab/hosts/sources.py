@@ -31,11 +31,11 @@ class Pip:
     """How pip is configured here.
 
     :param environment: ``PIP_*`` variables that say the same
-    :param directories: local directories that they refer to
+    :param paths: local files and directories that they refer to
     """
 
     environment: dict[str, str]
-    directories: tuple[pathlib.Path, ...]
+    paths: tuple[pathlib.Path, ...]
 
 
 def debian_mirror() -> str:
@@ -80,7 +80,7 @@ def pip() -> Pip:
         for name, value in os.environ.items()
         if name.startswith("PIP_") and name != "PIP_CONFIG_FILE"
     )
-    return Pip(environment, tuple(_directories(environment)))
+    return Pip(environment, tuple(_local_paths(environment)))
 
 
 def proxies() -> dict[str, str]:
@@ -104,14 +104,14 @@ def _pip_files() -> list[pathlib.Path]:
     ]
 
 
-def _directories(settings: dict[str, str]) -> list[pathlib.Path]:
+def _local_paths(settings: dict[str, str]) -> list[pathlib.Path]:
     found = []
     for word in shlex.split(" ".join(settings.values())):
         path = pathlib.Path(word)
         if word.startswith("file:"):
             # The pages of a local index point beside themselves.
             path = pathlib.Path(urllib.parse.urlparse(word).path).parent
-        if path.is_absolute() and path.is_dir():
+        if path.is_absolute() and path.exists():
             found.append(path)
     return sorted(set(found))
 
