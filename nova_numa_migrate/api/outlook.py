@@ -61,7 +61,7 @@ def of_hosts(
     )
     unusable = dict(_unusable(context))
     found = (
-        _refused(node, unusable[node.host])
+        Outlook(node.host, None, (unusable[node.host],))
         if node.host in unusable
         else _of(node, spec, node_map, instance.host)
         for node in nodes
@@ -76,14 +76,11 @@ def _unusable(context: Any) -> Iterator[tuple[str, str]]:
     for service in objects.ServiceList.get_by_binary(
         context, 'nova-compute', include_disabled=True
     ):
-        if service.disabled:
-            yield service.host, 'its nova-compute is disabled'
-        elif not up(service):
-            yield service.host, 'its nova-compute is down'
-
-
-def _refused(node: Any, reason: str) -> Outlook:
-    return Outlook(node.host, None, (f'host {node.host}: {reason}',))
+        refusal = hosts.service_refusal(
+            service.host, service.disabled, up(service)
+        )
+        if refusal is not None:
+            yield service.host, refusal
 
 
 def _of(
@@ -97,7 +94,8 @@ def _of(
     if refusal is not None:
         return Outlook(node.host, node_map, (refusal,))
     if not topology:
-        return _refused(node, 'it reports no NUMA topology')
+        reason = f'host {node.host}: it reports no NUMA topology'
+        return Outlook(node.host, None, (reason,))
     decision = fit.decide(
         topology,
         spec.numa_topology,

@@ -127,6 +127,21 @@ source. 0 is no limit.
 Used by nova-numa-compute.
 """,
     ),
+    cfg.BoolOpt(
+        'query_placement_for_numa_nodes',
+        default=True,
+        help="""
+Whether Placement drops the hosts without the named nodes.
+
+It is then asked for hosts with the traits ``CUSTOM_NUMA_CHECKPOINT`` and
+``CUSTOM_NUMA_NODE_<n>`` for each node that a request names. The compute
+services report them when they start. Switch it off while compute hosts run a
+release of the plugin that reports no traits: the filter finds the right hosts
+without, though it has to look at each of them.
+
+Used by nova-scheduler.
+""",
+    ),
     cfg.StrOpt(
         'transport',
         default='nova',

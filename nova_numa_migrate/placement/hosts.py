@@ -63,6 +63,13 @@ class HostReport:
         )
 
 
+def service_refusal(host: str, disabled: bool, is_up: bool) -> str | None:
+    """Why the host's compute service takes no guest, None where it does."""
+    if disabled:
+        return f'host {host}: its nova-compute is disabled'
+    return None if is_up else f'host {host}: its nova-compute is down'
+
+
 def check_exists(node_map: NodeMap, hosts: Iterable[HostReport]) -> None:
     """Refuse a map whose nodes are on none of the hosts.
 

@@ -17,16 +17,16 @@ def all_filters() -> list[Any]:
     """The filter classes registered for Nova, for ``available_filters``.
 
     Nova's own loader calls it when nova.conf names it, before it makes any
-    host, so that hosts are of our class from then on::
+    host or has any request, so that the rest is put in its place here::
 
         [filter_scheduler]
         available_filters = nova.scheduler.filters.all_filters
         available_filters = nova_numa_migrate.scheduler.all_filters
     """
     # Not before: Nova chooses its threads first.
-    from nova_numa_migrate.scheduler import host_state
+    from nova_numa_migrate.scheduler import seams
 
-    host_state.install()
+    seams.install()
     manager: extension.ExtensionManager[Any] = extension.ExtensionManager(
         NAMESPACE, on_load_failure_callback=_fail
     )

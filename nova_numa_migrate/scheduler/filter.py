@@ -20,7 +20,6 @@ from nova_numa_migrate.placement.misses import Miss
 from nova_numa_migrate.placement.reasons import NoCandidate
 from nova_numa_migrate.placement.reasons import Refused
 from nova_numa_migrate.plan import Plan
-from nova_numa_migrate.scheduler import event
 
 LOG = logging.getLogger(__name__)
 
@@ -31,24 +30,18 @@ class NumaMigrateFilter(numa_topology_filter.NUMATopologyFilter):
     def filter_all(
         self, filter_obj_list: Iterable[Any], spec_obj: Any
     ) -> list[Any]:
-        """The hosts that pass; when there is none, the action says why."""
+        """The hosts that pass."""
         plan = Plan.of_spec(spec_obj, spec_obj._context.request_id)
         if plan is None:
             return list(super().filter_all(filter_obj_list, spec_obj))
-        passed, misses = [], []
-        for host_state in filter_obj_list:
-            miss = self._miss(host_state, spec_obj, plan)
-            if miss is None:
-                passed.append(host_state)
-            else:
-                misses.append(miss)
-        if misses and not passed:
-            event.tell(spec_obj._context, spec_obj.instance_uuid, misses)
-        return passed
+        return [
+            host_state
+            for host_state in filter_obj_list
+            if self._passes(host_state, spec_obj, plan)
+        ]
 
-    def _miss(self, host_state: Any, spec_obj: Any, plan: Plan) -> Miss | None:
-        """Why the host cannot take the guest on the named nodes."""
-        miss = self._judge(host_state, spec_obj, plan)
+    def _passes(self, host_state: Any, spec_obj: Any, plan: Plan) -> bool:
+        miss = self.judge(host_state, spec_obj, plan)
         if miss is not None:
             LOG.debug(
                 'Host %(host)s cannot take the server on NUMA nodes '
@@ -60,11 +53,13 @@ class NumaMigrateFilter(numa_topology_filter.NUMATopologyFilter):
                 },
                 instance_uuid=spec_obj.instance_uuid,
             )
-        return miss
+        return miss is None
 
-    def _judge(
-        self, host_state: Any, spec_obj: Any, plan: Plan
-    ) -> Miss | None:
+    def judge(self, host_state: Any, spec_obj: Any, plan: Plan) -> Miss | None:
+        """Why the host cannot take the guest on the named nodes.
+
+        Its allocation candidates that do not fit are dropped.
+        """
         refusal = _report(host_state).refusal(plan.node_map)
         if refusal is not None:
             return Miss.altogether(refusal)

@@ -43,8 +43,3 @@ class NumaHostState(host_manager.HostState):
         self.numa_topology = hardware.numa_usage_from_instance_numa(
             self.numa_topology, spec_obj.numa_topology
         )
-
-
-def install() -> None:
-    """Have Nova's host manager make hosts of our class."""
-    host_manager.HostState = NumaHostState

@@ -16,7 +16,6 @@ from typing import Any
 
 from nova.compute import task_states
 import nova.conf
-from nova.virt import driver as virt_driver
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
 
@@ -39,15 +38,16 @@ from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import in_place
 from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import outbound
+from nova_numa_migrate.virt import provider
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
-_CAPABILITY = 'supports_migrate_to_same_host'
 
-
-class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
+class NumaLibvirtDriver(
+    guests.GuestsMixin, provider.ProviderMixin, libvirt_driver.LibvirtDriver
+):
     """Nova's libvirt driver; a hinted migration keeps the guest's state."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,8 +58,7 @@ class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
         self.transport = transport.load(CONF.numa_migrate.transport)
         self.user_and_group = os.getuid(), os.getgid()
         self.slots = limits.slots()
-        # For a plan alone, see capabilities_as_traits.
-        self.capabilities[_CAPABILITY] = True
+        self.capabilities[provider.CAPABILITY] = True
         # Where a guest's power-off and its start are replaced.
         self._entrance = entrance.Entrance()
 
@@ -84,16 +83,6 @@ class NumaLibvirtDriver(guests.GuestsMixin, libvirt_driver.LibvirtDriver):
             }
         )
         return report
-
-    def capabilities_as_traits(self) -> dict[str, bool]:
-        """Nova's traits, without the one that a plain migration would heed.
-
-        Where a host reports it, Nova may choose the present host for any
-        migration.
-        """
-        traits: dict[str, bool] = super().capabilities_as_traits()
-        trait = virt_driver.CAPABILITY_TRAITS_MAP[_CAPABILITY]
-        return {**traits, trait: False}
 
     # The source ----------------------------------------------------------
 

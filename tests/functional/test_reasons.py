@@ -43,6 +43,69 @@ class ReasonsTest(base.NumaMigrateTestCase):
             [events[f'numa_migrate_schedule_{n}'] for n in (1, 2, 3)],
         )
 
+    def told(self, server):
+        return self.fail(server)['numa_migrate_schedule_1']
+
+    def test_where_placement_has_no_room_anywhere(self):
+        server = self.boot(cells=2)
+        self.boot(cells=4, host='compute2')
+        told = self.told(server)
+        self.assertEqual(
+            'compute2 node 3: needs 2 dedicated CPUs, 0 free; '
+            'compute2 node 2: needs 2 dedicated CPUs, 0 free',
+            told,
+        )
+        # The dry run has the same words.
+        plan = self.post_action(
+            server,
+            {
+                'os-numaMigratePlan': {
+                    'os:scheduler_hints': {'numa_node': '3,2'}
+                }
+            },
+            200,
+        ).body['numa_migrate_plan']
+        (host,) = plan['hosts']
+        self.assertEqual(told, '; '.join(host['reasons']))
+
+    def test_where_placement_knows_of_something_else(self):
+        server = self.boot(cells=2)
+        provider = self.compute_rp_uuids['compute2']
+        inventories = self._get_provider_inventory(provider)
+        disk = inventories['DISK_GB']
+        disk['reserved'] = disk['total']
+        generation = self._get_resource_provider_by_uuid(provider)[
+            'generation'
+        ]
+        self.placement.put(
+            f'/resource_providers/{provider}/inventories',
+            {
+                'resource_provider_generation': generation,
+                'inventories': inventories,
+            },
+            version='1.26',
+        )
+        self.assertEqual(
+            'host compute2 has room on the nodes, but it needs 1 DISK_GB, '
+            '0 free',
+            self.told(server),
+        )
+
+    def test_where_the_traits_have_not_been_told_yet(self):
+        server = self.boot(cells=2)
+        self._set_provider_traits(self.compute_rp_uuids['compute2'], [])
+        told = self.told(server)
+        self.assertIn('has room on the nodes, but it has not the trait', told)
+        self.assertIn('the trait CUSTOM_NUMA_NODE_3 in Placement', told)
+
+    def test_where_the_service_is_disabled(self):
+        server = self.boot(cells=2)
+        service = self.computes['compute2'].service_ref.uuid
+        self.admin_api.put_service(service, {'status': 'disabled'})
+        self.assertEqual(
+            'host compute2: its nova-compute is disabled', self.told(server)
+        )
+
     def test_where_the_reasons_cannot_be_told(self):
         server = self.boot(cells=2)
         self.boot(cells=4, host='compute2')

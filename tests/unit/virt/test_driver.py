@@ -206,18 +206,10 @@ class StartTestCase(DriverTestCase):
         self.assertEqual('1', report['stats']['numa_migrate'])
 
 
-class TraitsTestCase(DriverTestCase):
-    def test_a_plan_may_stay_and_no_other_migration_knows(self):
+class CapabilityTestCase(DriverTestCase):
+    def test_a_plan_may_stay_on_the_host(self):
         capability = 'supports_migrate_to_same_host'
         self.assertIs(True, self.driver.capabilities[capability])
-        self.driver.capabilities['supports_attach_interface'] = True
-        self.assertEqual(
-            {
-                'COMPUTE_NET_ATTACH_INTERFACE': True,
-                'COMPUTE_SAME_HOST_COLD_MIGRATE': False,
-            },
-            self.driver.capabilities_as_traits(),
-        )
 
 
 class InPlaceTestCase(DriverTestCase):

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why Placement does not offer a host whose nodes would do, in numbers.
+
+Placement answers with the hosts that do, and says nothing of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from keystoneauth1 import exceptions as ks_exceptions
+from nova.scheduler import utils
+
+#: When what it asks of the host itself is there.
+UNKNOWN = (
+    'Placement or another filter does not offer it: look for what else was '
+    'asked (aggregates, devices), and at the log of nova-scheduler'
+)
+
+
+def reasons(client: Any, context: Any, provider: str, spec: Any) -> list[str]:
+    """All that the host's own provider lacks; empty where that is nothing.
+
+    :param client: Nova's report client.
+    :param provider: the uuid of the compute node.
+    :param spec: objects.RequestSpec after the request filters.
+    """
+    try:
+        return [
+            *_missing_traits(client, context, provider, spec),
+            *_short(
+                utils.ResourceRequest.from_request_spec(
+                    spec
+                ).merged_resources(),
+                _read(client, context, provider, 'inventories'),
+                _read(client, context, provider, 'usages'),
+            ),
+        ]
+    except ks_exceptions.ClientException as error:
+        return [f'Placement does not answer: {error}']
+
+
+def _missing_traits(
+    client: Any, context: Any, provider: str, spec: Any
+) -> Iterator[str]:
+    held = client.get_provider_traits(context, provider).traits
+    for trait in sorted(spec.root_required - held):
+        yield f'it has not the trait {trait} in Placement'
+    for trait in sorted(spec.root_forbidden & held):
+        yield f'it has the trait {trait} in Placement'
+
+
+def _read(client: Any, context: Any, provider: str, what: str) -> Any:
+    answer = client.get(
+        f'/resource_providers/{provider}/{what}',
+        global_request_id=context.global_id,
+    )
+    return answer.json().get(what, {}) if answer else {}
+
+
+def _short(
+    asked: Mapping[str, int],
+    inventories: Mapping[str, Mapping[str, Any]],
+    usages: Mapping[str, int],
+) -> Iterator[str]:
+    """Of what the host has itself; devices and shared disks are elsewhere."""
+    for name, needed in sorted(asked.items()):
+        inventory = inventories.get(name)
+        if inventory is None:
+            continue
+        capacity = int(
+            (inventory['total'] - inventory['reserved'])
+            * inventory['allocation_ratio']
+        )
+        free = min(capacity - usages.get(name, 0), inventory['max_unit'])
+        if needed > free:
+            yield f'it needs {needed} {name}, {max(free, 0)} free'

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Placement lacks on a host, by its own answers."""
+
+from unittest import mock
+
+import ddt
+from keystoneauth1 import exceptions as ks_exceptions
+from nova import context
+from nova import objects
+from nova import test
+from nova.scheduler.client import report
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate.scheduler import shortfall
+
+
+def inventory(total, reserved=0, ratio=1.0, most=None):
+    return {
+        'total': total,
+        'reserved': reserved,
+        'allocation_ratio': ratio,
+        'max_unit': total if most is None else most,
+    }
+
+
+@ddt.ddt
+class ShortfallTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.context = context.RequestContext('user', 'project')
+        self.client = mock.create_autospec(report.SchedulerReportClient)
+        self.answers = {
+            'inventories': {
+                'VCPU': inventory(8, ratio=2.0),
+                'MEMORY_MB': inventory(4096, reserved=512),
+                'DISK_GB': inventory(100),
+            },
+            'usages': {'VCPU': 12, 'MEMORY_MB': 1024, 'DISK_GB': 99},
+        }
+        self.client.get.side_effect = self.answer
+        self.held = {'CUSTOM_A'}
+        self.client.get_provider_traits.side_effect = lambda *_: (
+            report.TraitInfo(self.held, 1)
+        )
+
+    def answer(self, url, global_request_id):
+        _, _, provider, what = url.split('/')
+        self.assertEqual(uuids.provider, provider)
+        self.assertEqual(self.context.global_id, global_request_id)
+        answer = mock.MagicMock()
+        answer.json.return_value = {what: self.answers[what]}
+        return answer
+
+    def reasons(self, vcpus=4, memory=2560, disk=1, traits=()):
+        spec = objects.RequestSpec(
+            requested_resources=[],
+            image=objects.ImageMeta(properties=objects.ImageMetaProps()),
+            is_bfv=False,
+            flavor=objects.Flavor(
+                vcpus=vcpus,
+                memory_mb=memory,
+                root_gb=disk,
+                ephemeral_gb=0,
+                swap=0,
+                extra_specs={},
+            ),
+        )
+        spec.root_required.update(traits)
+        spec.root_forbidden.add('CUSTOM_NEVER')
+        return shortfall.reasons(
+            self.client, self.context, uuids.provider, spec
+        )
+
+    def test_what_is_just_enough_is_no_reason(self):
+        self.assertEqual([], self.reasons(traits=['CUSTOM_A']))
+
+    @ddt.data(
+        ({'vcpus': 5}, 'it needs 5 VCPU, 4 free'),
+        ({'memory': 2561}, 'it needs 2561 MEMORY_MB, 2560 free'),
+        ({'disk': 2}, 'it needs 2 DISK_GB, 1 free'),
+        ({'traits': ['CUSTOM_B']}, 'has not the trait CUSTOM_B in Placement'),
+    )
+    @ddt.unpack
+    def test_one_more_is_one(self, asked, words):
+        (reason,) = self.reasons(**asked)
+        self.assertIn(words, reason)
+
+    def test_all_of_them_are_told(self):
+        self.held = {'CUSTOM_NEVER'}
+        self.assertEqual(
+            [
+                'it has not the trait CUSTOM_A in Placement',
+                'it has the trait CUSTOM_NEVER in Placement',
+                'it needs 2 DISK_GB, 1 free',
+                'it needs 5 VCPU, 4 free',
+            ],
+            self.reasons(vcpus=5, disk=2, traits=['CUSTOM_A']),
+        )
+
+    def test_an_overcommitted_host_has_none_free(self):
+        self.answers['usages']['DISK_GB'] = 130
+        self.assertEqual(['it needs 1 DISK_GB, 0 free'], self.reasons())
+
+    def test_one_guest_may_have_no_more_than_this(self):
+        self.answers['inventories']['VCPU'] = inventory(80, most=3)
+        self.assertEqual(['it needs 4 VCPU, 3 free'], self.reasons())
+
+    def test_what_is_with_another_provider_is_not_judged(self):
+        del self.answers['inventories']['DISK_GB']
+        self.assertEqual([], self.reasons(disk=1000))
+
+    def test_when_placement_is_away(self):
+        self.client.get_provider_traits.side_effect = (
+            ks_exceptions.ConnectFailure('no route')
+        )
+        self.assertEqual(
+            ['Placement does not answer: no route'], self.reasons()
+        )
