@@ -19,6 +19,7 @@ from osc_lib import exceptions
 
 from nova_numa_migrate.client import errors
 from nova_numa_migrate.client import outcome
+from nova_numa_migrate.client import progress
 from nova_numa_migrate.client import request
 from nova_numa_migrate.client import server_numa_plan
 
@@ -68,7 +69,9 @@ class NumaMigrateHook(hooks.CommandHook):
             _require_cold_migration(parsed_args)
             _require_microversion(compute)
             # The command object lives for one call, so the next is stock.
-            action = functools.partial(_migrate, compute, self.cmd.take_action)
+            action = functools.partial(
+                _migrate, self.cmd.app, self.cmd.take_action
+            )
             self.cmd.take_action = action  # type: ignore[method-assign]
         return parsed_args
 
@@ -110,14 +113,16 @@ def _require_microversion(compute: Any) -> None:
 
 
 def _migrate(
-    compute: Any,
+    app: Any,
     stock_action: Callable[[argparse.Namespace], Any],
     parsed_args: argparse.Namespace,
 ) -> None:
+    compute = app.client_manager.compute
     stock_args = argparse.Namespace(**vars(parsed_args))
     stock_args.wait = False
     with errors.told():
         with request.hinted(compute, parsed_args.hints) as sent:
             stock_action(stock_args)
         if parsed_args.wait:
-            outcome.wait(compute, sent, time.sleep)
+            with progress.shown(app.stderr) as show:
+                outcome.wait(compute, sent, time.sleep, show)

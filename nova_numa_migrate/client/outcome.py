@@ -13,6 +13,7 @@ from openstack import utils as sdk_utils
 from openstack.compute.v2 import server_action
 from osc_lib import exceptions
 
+from nova_numa_migrate.client import progress
 from nova_numa_migrate.client import request
 
 POLL_SECONDS = 1.0
@@ -31,13 +32,15 @@ def wait(
     compute: Any,
     sent: request.SentRequest,
     sleep: Callable[[float], None],
+    callback: progress.Show | None = None,
 ) -> None:
     """Return once the server has moved.
 
     :param sleep: called with seconds between two looks at the cloud
+    :param callback: called with the events of the action at each look
     :raises CommandError: it has not, with the reason from its action
     """
-    server = _settled(compute, sent.server_id, sleep)
+    server = _settled(compute, sent, sleep, callback)
     if server.status == 'VERIFY_RESIZE':
         return
     events = _closed_events(compute, sent, sleep)
@@ -50,14 +53,19 @@ def wait(
 
 
 def _settled(
-    compute: Any, server_id: str, sleep: Callable[[float], None]
+    compute: Any,
+    sent: request.SentRequest,
+    sleep: Callable[[float], None],
+    callback: progress.Show | None,
 ) -> Any:
     while True:
-        server = compute.get_server(server_id)
+        server = compute.get_server(sent.server_id)
         if server.status == 'ERROR' or not (
             server.task_state or server.status == 'RESIZE'
         ):
             return server
+        if callback is not None:
+            callback(_events(compute, sent))
         sleep(POLL_SECONDS)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hook on the stock command, with python-openstackclient's fakes."""
 
+import sys
 from unittest import mock
 
 from openstack.compute.v2 import server as sdk_server
@@ -69,13 +70,23 @@ class MigrateHookTestCase(fakes.TestCompute):
 
     def test_wait_is_the_hooks_own(self):
         self.run_command('--hint', 'numa_node=1', '--wait')
-        [(compute, sent, _sleep)] = [
+        [(compute, sent, _sleep, show)] = [
             call.args for call in self.wait.mock_calls
         ]
         self.assertIs(self.compute_client, compute)
         self.assertEqual(SERVER_ID, sent.server_id)
         self.assertEqual(responses.REQUEST_ID, sent.request_id)
         self.compute_client.get_server.assert_not_called()
+        # The test's standard error is no terminal.
+        self.assertIsNone(show)
+
+    def test_a_terminal_gets_a_progress_bar(self):
+        self.app.stderr = mock.Mock(spec=sys.stderr)
+        self.app.stderr.isatty.return_value = True
+        self.run_command('--hint', 'numa_node=1', '--wait')
+        ((_, _, _, show), _) = self.wait.call_args
+        self.assertTrue(callable(show))
+        self.assertEqual('', self.app.stdout.make_string())
 
     def test_no_wait_does_not_wait(self):
         self.run_command('--hint', 'numa_node=1')

@@ -43,7 +43,7 @@ class WaitTestCase(testtools.TestCase):
         data.get_all_version_string_data = None
         self.slept = []
 
-    def wait(self, *looks, events=()):
+    def wait(self, *looks, events=(), callback=None):
         """Wait through these looks at the server and lists of events."""
         self.compute.get_server.side_effect = [
             sdk_server.Server.existing(id='abc', **look) for look in looks
@@ -51,7 +51,7 @@ class WaitTestCase(testtools.TestCase):
         self.compute.get.side_effect = [
             self._action(list(some)) for some in events
         ]
-        outcome.wait(self.compute, SENT, self.slept.append)
+        outcome.wait(self.compute, SENT, self.slept.append, callback)
 
     def _action(self, events):
         answer = mock.Mock(status_code=200, headers={})
@@ -70,6 +70,21 @@ class WaitTestCase(testtools.TestCase):
         self.wait(MOVING, MOVING, MOVED)
         self.assertEqual([outcome.POLL_SECONDS] * 2, self.slept)
         self.compute.get.assert_not_called()
+
+    def test_who_watches_sees_the_events_while_it_moves(self):
+        check = event('numa_migrate_check', None)
+        saved = event('numa_migrate_checkpoint', 'Success', minute=1)
+        seen = []
+        self.wait(
+            MOVING,
+            MOVING,
+            MOVED,
+            events=[[], [saved, check]],
+            callback=lambda events: seen.append([e.event for e in events]),
+        )
+        self.assertEqual(
+            [[], ['numa_migrate_check', 'numa_migrate_checkpoint']], seen
+        )
 
     def test_a_move_confirmed_before_the_look_is_success(self):
         events = [event('compute_finish_resize', 'Success')]
