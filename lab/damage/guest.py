@@ -15,7 +15,7 @@ from lab.proof import watch as lab_watch
 
 NAME = "matrix"
 _FLAVOR = "numa1"
-_NODE = 1
+_NODE = "1"
 _BOOT_TIMEOUT = 120.0
 # A server that is in error may still be on its way out of it.
 _SETTLED = ("ACTIVE", "SHUTOFF", "VERIFY_RESIZE")
@@ -23,25 +23,38 @@ _ERROR_SECONDS = 60.0
 
 
 class Guest:
-    """One server and what it says."""
+    """One server and what it says.
+
+    :param host: name of the host that it is made on; any if empty
+    :param nodes: NUMA nodes that it is made on, as in the hint
+    """
 
     def __init__(
-        self, cloud: connection.Connection, watch: lab_watch.Watch
+        self,
+        cloud: connection.Connection,
+        watch: lab_watch.Watch,
+        name: str = NAME,
+        flavor: str = _FLAVOR,
+        host: str = "",
+        nodes: str = "",
     ) -> None:
         self._cloud = cloud
         self._watch = watch
-        servers.remove(cloud, [NAME])
+        self.name = name
+        servers.remove(cloud, [name])
         cloud.compute.create_server(
-            name=NAME,
+            name=name,
             flavor_id=cloud.compute.find_flavor(
-                _FLAVOR, ignore_missing=False
+                flavor, ignore_missing=False
             ).id,
             image_id=cloud.image.find_image(
                 catalogue.IMAGE, ignore_missing=False
             ).id,
             networks="none",
+            **({"host": host} if host else {}),
+            **({"scheduler_hints": {"numa_node": nodes}} if nodes else {}),
         )
-        self.server = servers.Server(cloud, NAME)
+        self.server = servers.Server(cloud, name)
         self.server.wait("ACTIVE", _BOOT_TIMEOUT)
         self.uuid = self.server.uuid
         self.domain = self.server.domain
@@ -72,9 +85,9 @@ class Guest:
         cells = self.server.cells()
         return {cpu for cell in cells for cpu in cell.pinning.values()}
 
-    def migrate(self, host: machine.Host) -> None:
-        """Ask for the move onto a node of a host."""
-        hints = {"numa_node": str(_NODE)}
+    def migrate(self, host: machine.Host, nodes: str = _NODE) -> None:
+        """Ask for the move onto nodes of a host, as the hint names them."""
+        hints = {"numa_node": nodes}
         self.action(migrate={"host": host.name, "os:scheduler_hints": hints})
 
     def ticks(self, since: float) -> tuple[lab_ticks.Tick, ...]:
@@ -91,7 +104,7 @@ class Guest:
         """
         return self._watch.wait_tick(
             self.uuid,
-            "the guest counting",
+            f"{self.name} counting",
             lambda tick: tick.heard > since and tick.passes >= passes,
             _BOOT_TIMEOUT,
         )
@@ -119,7 +132,7 @@ class Guest:
             )
 
         readiness.wait(
-            f"{NAME} settled", check, timeout=timeout, interval=_INTERVAL
+            f"{self.name} settled", check, timeout=timeout, interval=_INTERVAL
         )
         return status
 

@@ -12,6 +12,10 @@ line: ``{"server": UUID, "moment": NAME, "do": NAME, "to": WHAT}``. Without
     end the emulator of the domain ``to``, as soon as there is one;
 ``fill``
     leave no byte free around the file ``to``;
+``flip``
+    make one byte in the middle of the file ``to`` another;
+``cut``
+    take the second half of the file ``to`` away;
 ``tell``
     nothing.
 
@@ -88,11 +92,25 @@ def fill(file: str) -> None:
     os.close(descriptor)
 
 
+def flip(file: str) -> None:
+    """Make one byte another, far from where a file says what it is."""
+    descriptor = os.open(file, os.O_RDWR)
+    middle = os.fstat(descriptor).st_size // 2
+    [byte] = os.pread(descriptor, 1, middle)
+    os.pwrite(descriptor, bytes([byte ^ 1]), middle)
+    os.close(descriptor)
+
+
+def cut(file: str) -> None:
+    """Leave the first half of a file."""
+    os.truncate(file, os.stat(file).st_size // 2)
+
+
 def tell(_: str) -> None:
     """Only be heard."""
 
 
-_DO = {act.__name__: act for act in (kill, crash, fill, tell)}
+_DO = {act.__name__: act for act in (kill, crash, fill, flip, cut, tell)}
 
 
 class Saboteur:

@@ -4,11 +4,16 @@
 import collections.abc
 
 from lab.proof import moves
+from lab.trial import corruption
+from lab.trial import revert_disks
 
 Trial = collections.abc.Callable[[moves.Stage], None]
 
 #: In the order in which ``--all`` plays them.
-TRIALS: dict[str, Trial] = {}
+TRIALS: dict[str, Trial] = {
+    "corruption": corruption.run,
+    "revert-disks": revert_disks.run,
+}
 
 
 def select(names: collections.abc.Sequence[str]) -> dict[str, Trial]:

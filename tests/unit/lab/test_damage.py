@@ -245,3 +245,16 @@ class SaboteurTest(testtools.TestCase):
     def test_at_once(self):
         self.order(do="tell", to="")
         self.assertEqual({"done": "tell"}, self.said())
+
+    def test_a_file_loses_a_byte_or_its_half(self):
+        image = self.directory / f"{_SERVER}.save"
+        image.write_bytes(bytes(range(100)))
+        self.order(do="flip", to=str(image))
+        self.assertEqual({"done": "flip"}, self.said())
+        flipped = image.read_bytes()
+        self.assertEqual(
+            [50], [at for at, byte in enumerate(flipped) if byte != at]
+        )
+        self.order(do="cut", to=str(image))
+        self.assertEqual({"done": "cut"}, self.said())
+        self.assertEqual(flipped[:50], image.read_bytes())
