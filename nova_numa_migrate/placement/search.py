@@ -100,7 +100,7 @@ def _obstacles(
     host: Host, table: Table, fits: list[list[bool]]
 ) -> Iterator[Reason]:
     """Sets of guest cells that have too few nodes; together all there are."""
-    if len(fits) == 1:
+    if len(fits) == 1 and host.cells:
         yield from _shortages(host, table, [0], range(len(host.cells)))
         return
     left = list(range(len(fits)))

@@ -18,6 +18,8 @@ os.environ.setdefault(
 hypothesis.settings.register_profile(
     'unit',
     deadline=None,
+    # The same examples each time; the fuzzes of benchmarks take new ones.
+    derandomize=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile('unit')
