@@ -26,6 +26,9 @@ _UNEVEN = {
 FLAVORS: dict[str, tuple[int, int, dict[str, str]]] = {
     "numa1": (96, 1, {"hw:numa_nodes": "1", **_DEDICATED}),
     "numa2": (128, 2, {"hw:numa_nodes": "2", **_UNEVEN, **_DEDICATED}),
+    # Guests without a NUMA topology.
+    "plain1": (96, 1, {}),
+    "plain2": (128, 2, {}),
 }
 
 
@@ -57,7 +60,8 @@ def create_flavors() -> None:
             flavor = compute.create_flavor(
                 name=name, ram=ram, vcpus=vcpus, disk=1
             )
-            compute.create_flavor_extra_specs(flavor, specs)
+            if specs:
+                compute.create_flavor_extra_specs(flavor, specs)
 
 
 def _upload(

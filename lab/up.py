@@ -135,6 +135,8 @@ class Up:
             "image": tasks.Task(self.builder.check),
             **self._each_host("alive", self._revive, ("image", *_CONTROL)),
             **self._finish("alive", _LONG_AGO),
+            # The catalogue may have grown since.
+            "flavors": self._flavors(("services",)),
         }
 
     def _offer(self) -> _Graph:
@@ -144,12 +146,11 @@ class Up:
                 lambda: catalogue.upload_images(guest.files(self.paths)),
                 ("glance", "seed", "image"),
             ),
-            "flavors": self._step(
-                "flavors created",
-                catalogue.create_flavors,
-                ("nova", "seed", "placement"),
-            ),
+            "flavors": self._flavors(("nova", "seed", "placement")),
         }
+
+    def _flavors(self, after: tuple[str, ...]) -> tasks.Task:
+        return self._step("flavors created", catalogue.create_flavors, after)
 
     def _finish(self, host_done: str, since: datetime.datetime) -> _Graph:
         return {

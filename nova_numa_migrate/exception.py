@@ -12,7 +12,3 @@ class NodeNotFound(NumaMigrateError):
 
 class CannotCheckpoint(NumaMigrateError):
     """The guest's state cannot be saved; the text names every blocker."""
-
-
-class UnsupportedGuest(NumaMigrateError):
-    """The guest is of a kind that cannot be placed by a hint."""

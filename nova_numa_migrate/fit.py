@@ -17,6 +17,8 @@ from typing import Any
 from nova import objects
 from nova.virt import hardware
 
+from nova_numa_migrate.binding import Binding
+from nova_numa_migrate.binding import shares
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import cells
 from nova_numa_migrate.placement import core
@@ -44,7 +46,7 @@ def decide(
     """Whether the guest fits, and how; neither argument is changed.
 
     :param host_topology: objects.NUMATopology with the host's usage.
-    :param guest_topology: objects.InstanceNUMATopology as requested.
+    :param guest_topology: objects.InstanceNUMATopology, see requested.
     :param node_map: None for whichever nodes do.
     :param limits: objects.NUMATopologyLimits, or None for no limits.
     """
@@ -72,6 +74,50 @@ def claimed(guest_topology: Any, fits: core.Fits) -> Any:
         cell.cpu_pinning = placed.pinning.vcpus or None
         cell.cpuset_reserved = set(placed.pinning.emulator) or None
     return result
+
+
+def bare(flavor: Any, nodes: Sequence[int]) -> Any:
+    """A bare guest's shares of host nodes, as if each were a cell of its own.
+
+    It is decided on by that, and Nova books nothing of it.
+
+    :param flavor: objects.Flavor.
+    :returns: objects.InstanceNUMATopology on these nodes.
+    """
+    return objects.InstanceNUMATopology(
+        cells=[
+            objects.InstanceNUMACell(
+                id=share.node,
+                cpuset=set(share.vcpus),
+                pcpuset=set(),
+                memory=share.memory,
+            )
+            for share in shares(nodes, flavor.vcpus, flavor.memory_mb)
+        ]
+    )
+
+
+def requested(topology: Any, flavor: Any, node_map: NodeMap | None) -> Any:
+    """What a guest asks of the nodes of a map.
+
+    :param topology: objects.InstanceNUMATopology; None for a bare guest.
+    :param node_map: None for whichever nodes do.
+    """
+    if topology is not None:
+        return topology
+    return bare(flavor, node_map.nodes if node_map else (0,))
+
+
+def cells_of(instance: Any) -> Sequence[Any]:
+    """Where a guest is: objects.InstanceNUMACell, each with a host node.
+
+    :param instance: objects.Instance; none where it is bare and not bound.
+    """
+    if instance.numa_topology is not None:
+        cells: Sequence[Any] = instance.numa_topology.cells
+        return cells
+    bound = Binding.of(instance.system_metadata, instance.host)
+    return bare(instance.flavor, bound.nodes).cells if bound else ()
 
 
 def limits_of(host: Any, spec: Any) -> Any:

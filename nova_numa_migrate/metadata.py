@@ -18,10 +18,15 @@ LIMIT = 255
 
 def put(metadata: MutableMapping[str, str], key: str, text: str) -> None:
     """Write a text that is not empty, in the place of the one before."""
-    for old in list(_keys(metadata, key)):
-        del metadata[old]
+    remove(metadata, key)
     for number, start in enumerate(range(0, len(text), LIMIT)):
         metadata[_key(key, number)] = text[start : start + LIMIT]
+
+
+def remove(metadata: MutableMapping[str, str], key: str) -> None:
+    """Take the text away that was put there, if there is one."""
+    for old in list(_keys(metadata, key)):
+        del metadata[old]
 
 
 def get(metadata: Mapping[str, str], key: str) -> str | None:

@@ -16,29 +16,25 @@ from nova.compute import api as compute_api
 from nova.compute import vm_states
 from nova.virt import hardware
 
+from nova_numa_migrate import fit
 from nova_numa_migrate.exception import CannotCheckpoint
 from nova_numa_migrate.exception import NodeNotFound
-from nova_numa_migrate.exception import UnsupportedGuest
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import hosts
 
 
-def check_guest(instance: Any, node_map: NodeMap | None) -> None:
-    """The map, if there is one, must fit the guest's cells, one to one.
+def check_cells(topology: Any, node_map: NodeMap) -> None:
+    """The map must fit the guest's cells, one to one.
 
-    :raises UnsupportedGuest: for a guest without a NUMA topology.
+    A bare guest is spread over as many nodes as are named.
+
+    :param topology: objects.InstanceNUMATopology; None for a bare guest.
     :raises InvalidHint: when the numbers of cells and nodes differ.
     """
-    if instance.numa_topology is None:
-        raise UnsupportedGuest(
-            f'Server {instance.uuid} has no virtual NUMA topology, so Nova '
-            'cannot account for the nodes it would use; give its flavor one '
-            '("hw:numa_nodes") to migrate it to named nodes'
-        )
-    if node_map is not None:
-        node_map.check_cells(len(instance.numa_topology.cells))
+    if topology is not None:
+        node_map.check_cells(len(topology.cells))
 
 
 def check_nodes(
@@ -86,7 +82,7 @@ def check_moves(instance: Any, node_map: NodeMap, host: str | None) -> None:
     :param host: as for check_nodes.
     :raises InvalidHint: when it is where it is asked to be.
     """
-    present = tuple(cell.id for cell in instance.numa_topology.cells)
+    present = tuple(cell.id for cell in fit.cells_of(instance))
     if host and host == instance.host and present == node_map.nodes:
         raise InvalidHint(
             f'Server {instance.uuid} is on host {host}, NUMA node(s) '

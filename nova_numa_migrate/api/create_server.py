@@ -13,9 +13,9 @@ from nova import objects
 from nova.compute import api as compute_api
 from nova.virt import hardware
 
+from nova_numa_migrate.api import checks
 from nova_numa_migrate.api import policy
 from nova_numa_migrate.api import refusals
-from nova_numa_migrate.exception import UnsupportedGuest
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.hint import NODE_HINT
@@ -56,13 +56,7 @@ class PlacingComputeAPI(compute_api.API):
         topology = hardware.numa_get_constraints(
             flavor, objects.ImageMeta.from_dict(image or {})
         )
-        if topology is None:
-            raise UnsupportedGuest(
-                f'Flavor {flavor.name} gives a guest no virtual NUMA '
-                'topology, so Nova cannot account for the nodes it would '
-                'use; give it one ("hw:numa_nodes")'
-            )
-        node_map.check_cells(len(topology.cells))
+        checks.check_cells(topology, node_map)
 
 
 def _text(value: Any) -> str | list[str]:

@@ -24,7 +24,7 @@ class Host:
 
     ``node`` is its objects.ComputeNode, None when it has not reported yet or
     ``error`` says why nothing is known; ``guests`` are the objects.Instance
-    on it, with their NUMA topologies.
+    on it, with what says of their nodes.
     """
 
     name: str
@@ -92,7 +92,7 @@ def _read_cell(context: Any, by_cell: dict[str, list[str]]) -> dict[str, Host]:
         {'host': names, 'deleted': False},
         sort_key='uuid',
         sort_dir='asc',
-        expected_attrs=['numa_topology'],
+        expected_attrs=['flavor', 'numa_topology', 'system_metadata'],
     ):
         guests[instance.host].append(instance)
     return {

@@ -11,6 +11,7 @@ from nova import exception
 from nova import objects
 from nova import servicegroup
 
+from nova_numa_migrate import fit
 from nova_numa_migrate import rpc
 from nova_numa_migrate.placement.report import CellPlacement
 
@@ -50,10 +51,12 @@ def _measured(
     context: Any, instance: Any, hosts: rpc.NumaComputeAPI
 ) -> list[CellPlacement]:
     """Ask the host, unless it cannot know or nobody would answer."""
-    if instance.numa_topology is None:
-        raise _NotMeasured('the server has no virtual NUMA topology')
     if not instance.host:
         raise _NotMeasured('the server is on no host')
+    if not fit.cells_of(instance):
+        raise _NotMeasured(
+            'the server has no virtual NUMA topology and is bound to no node'
+        )
     service = objects.Service.get_by_compute_host(context, instance.host)
     if not servicegroup.API().service_is_up(service):
         raise _NotMeasured(f'nova-compute on host {instance.host} is down')
@@ -61,9 +64,8 @@ def _measured(
 
 
 def _stored(instance: Any) -> list[CellPlacement]:
-    topology = instance.numa_topology
     found = (
         CellPlacement.of(instance.system_metadata, number)
-        for number in range(len(topology.cells) if topology else 0)
+        for number in range(len(fit.cells_of(instance)))
     )
     return [cell for cell in found if cell is not None]

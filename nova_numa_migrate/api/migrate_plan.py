@@ -35,7 +35,13 @@ from nova_numa_migrate.policies import migrate as rules
 
 CONF = nova.conf.CONF
 
-_ATTRIBUTES = ['flavor', 'info_cache', 'numa_topology', 'pci_requests']
+_ATTRIBUTES = [
+    'flavor',
+    'info_cache',
+    'numa_topology',
+    'pci_requests',
+    'system_metadata',
+]
 #: As nova.compute.api.API.resize, which migrates, has them.
 _STATES = (vm_states.ACTIVE, vm_states.STOPPED)
 
@@ -76,8 +82,10 @@ class NumaMigratePlanController(wsgi.Controller):
 
 
 def _node_map(instance: Any, hints: dict[str, Any]) -> NodeMap | None:
-    node_map = NodeMap.parse(hints[NODE_HINT]) if NODE_HINT in hints else None
-    checks.check_guest(instance, node_map)
+    if NODE_HINT not in hints:
+        return None
+    node_map = NodeMap.parse(hints[NODE_HINT])
+    checks.check_cells(instance.numa_topology, node_map)
     return node_map
 
 

@@ -34,7 +34,7 @@ from nova_numa_migrate.policies import migrate as rules
 
 CONF = nova.conf.CONF
 
-_ATTRIBUTES = ['flavor', 'numa_topology', 'pci_requests']
+_ATTRIBUTES = ['flavor', 'numa_topology', 'pci_requests', 'system_metadata']
 _MIN_VERSION = '2.56'
 
 
@@ -109,7 +109,7 @@ def _plan_of(context: Any, hints: dict[str, Any]) -> Plan:
 
 
 def _check(context: Any, instance: Any, plan: Plan, host: str | None) -> None:
-    checks.check_guest(instance, plan.node_map)
+    checks.check_cells(instance.numa_topology, plan.node_map)
     checks.check_nodes(context, instance, plan.node_map, host)
     checks.check_moves(instance, plan.node_map, host)
     checks.check_state(context, instance, plan.checkpoint)

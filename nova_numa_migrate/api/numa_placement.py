@@ -21,7 +21,7 @@ from nova_numa_migrate.policies import numa_placement as rules
 
 PATH = '/servers/{server_id}/os-numa-placement'
 
-_ATTRIBUTES = ['numa_topology', 'system_metadata']
+_ATTRIBUTES = ['flavor', 'numa_topology', 'system_metadata']
 
 
 @validation.validated

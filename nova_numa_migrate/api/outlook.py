@@ -98,7 +98,7 @@ def _of(
         return Outlook(node.host, None, (reason,))
     decision = fit.decide(
         topology,
-        spec.numa_topology,
+        fit.requested(spec.numa_topology, spec.flavor, node_map),
         node_map,
         fit.limits_of(node, spec),
         fit.PciDevices.of(

@@ -21,11 +21,7 @@ def as_http() -> Iterator[None]:
     """
     try:
         yield
-    except (
-        InvalidHint,
-        exception.NodeNotFound,
-        exception.UnsupportedGuest,
-    ) as error:
+    except (InvalidHint, exception.NodeNotFound) as error:
         raise exc.HTTPBadRequest(explanation=str(error)) from error
     except exception.CannotCheckpoint as error:
         raise exc.HTTPConflict(explanation=str(error)) from error

@@ -17,8 +17,11 @@ from nova import objects
 import nova.conf
 from oslo_serialization import jsonutils
 
+from nova_numa_migrate import fit
+from nova_numa_migrate.binding import Binding
 from nova_numa_migrate.checkpoint import demand as demands
 from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.move import Move
 
 CONF = nova.conf.CONF
 
@@ -44,8 +47,11 @@ def at_the_save(
     manager: Any, context: Any, instance: Any, demand: Demand
 ) -> list[str]:
     """Why the claimed cells cannot take the guest now; empty if they can."""
-    cells = instance.migration_context.new_numa_topology.cells
-    return _at_the_save(manager, context, instance, demand, cells)
+    topology = instance.migration_context.new_numa_topology
+    if topology is None:
+        asked = Move.of(instance.system_metadata)
+        topology = asked and fit.bare(instance.flavor, asked.node_map.nodes)
+    return _at_the_save(manager, context, instance, demand, topology)
 
 
 def at_the_return(manager: Any, context: Any, instance: Any) -> None:
@@ -54,8 +60,11 @@ def at_the_return(manager: Any, context: Any, instance: Any) -> None:
     :raises nova.exception.MigrationPreCheckError: with every reason.
     """
     demand = manager.driver.demand_of(instance)
-    cells = instance.migration_context.old_numa_topology.cells
-    refusals = _at_the_save(manager, context, instance, demand, cells)
+    topology = instance.migration_context.old_numa_topology
+    if topology is None:
+        bound = Binding.before(instance.system_metadata)
+        topology = bound and fit.bare(instance.flavor, bound.nodes)
+    refusals = _at_the_save(manager, context, instance, demand, topology)
     if refusals:
         raise exception.MigrationPreCheckError(
             reason=demands.told(manager.host, refusals)
@@ -63,8 +72,10 @@ def at_the_return(manager: Any, context: Any, instance: Any) -> None:
 
 
 def _at_the_save(
-    manager: Any, context: Any, instance: Any, demand: Demand, cells: Any
+    manager: Any, context: Any, instance: Any, demand: Demand, topology: Any
 ) -> list[str]:
+    """Of a bare guest that is to be bound to nothing, no memory is asked."""
+    cells = topology.cells if topology else ()
     nodes = [cell.id for cell in cells]
     return [
         *_refusals(manager.driver, context, instance, nodes, demand),

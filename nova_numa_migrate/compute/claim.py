@@ -39,9 +39,8 @@ class _NamedCells(_AnyClaim):
         self, compute_node: Any, limit: Any, node_map: NodeMap
     ) -> str | None:
         host = objects.NUMATopology.obj_from_db_obj(compute_node.numa_topology)
-        guest = self.numa_topology
-        if guest is None:
-            return 'The guest has no NUMA topology to place'
+        topology = self.numa_topology
+        guest = fit.requested(topology, self.instance.flavor, node_map)
         decision = fit.decide(
             host,
             guest,
@@ -57,11 +56,11 @@ class _NamedCells(_AnyClaim):
                 f'The guest does not fit NUMA nodes {node_map}: '
                 f'{decision.of(self.tracker.host, self.instance.host)}'
             )
-        self.claimed_numa_topology = fit.claimed(guest, decision)
+        placed = fit.claimed(guest, decision)
+        if topology is not None:
+            self.claimed_numa_topology = placed
         # Beside Nova's books: the kernel knows what else is on a node.
-        short = self.tracker.expect(
-            self.instance.uuid, self.claimed_numa_topology.cells
-        )
+        short = self.tracker.expect(self.instance.uuid, placed.cells)
         return told(self.tracker.host, short) if short else None
 
 

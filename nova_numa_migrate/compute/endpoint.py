@@ -7,6 +7,7 @@ from typing import Any
 
 import oslo_messaging as messaging
 
+from nova_numa_migrate import fit
 from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.checkpoint.demand import told
@@ -42,9 +43,8 @@ class NumaEndpoint:
         self, context: Any, instance: Any
     ) -> list[dict[str, Any]]:
         """Where the guest's pages are, on the host that it runs on."""
-        cells = instance.numa_topology.cells if instance.numa_topology else []
         found = self._manager.driver.measure(
-            instance, [cell.id for cell in cells]
+            instance, [cell.id for cell in fit.cells_of(instance)]
         )
         return [cell.to_primitive() for cell in found]
 

@@ -11,6 +11,8 @@ from nova import utils
 from nova.compute import resource_tracker
 import nova.conf
 
+from nova_numa_migrate import binding
+from nova_numa_migrate.binding import Binding
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import room
 from nova_numa_migrate.placement.room import Need
@@ -38,6 +40,34 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
     def node_map_of(self, instance: str) -> NodeMap | None:
         """The nodes that the move of the instance names, if it names any."""
         return self._node_maps.get(instance)
+
+    def instance_claim(
+        self,
+        context: Any,
+        instance: Any,
+        nodename: str,
+        allocations: Any,
+        limits: Any = None,
+    ) -> Any:
+        """Claim for an instance that is created or unshelved.
+
+        What it was bound to before counts no more; the claim saves it.
+        """
+        node_map = self.node_map_of(instance.uuid)
+        new = None
+        if node_map is not None and instance.numa_topology is None:
+            new = Binding(self.host, node_map.nodes)
+        binding.place(instance.system_metadata, new)
+        return super().instance_claim(
+            context, instance, nodename, allocations, limits
+        )
+
+    def rebuild_claim(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Claim for an instance that is evacuated; likewise."""
+        binding.place(instance.system_metadata, None)
+        return super().rebuild_claim(context, instance, *args, **kwargs)
 
     def _update_usage_from_migration(
         self, context: Any, instance: Any, migration: Any, nodename: str

@@ -63,8 +63,6 @@ class NumaMigrateFilter(numa_topology_filter.NUMATopologyFilter):
         refusal = _report(host_state).refusal(plan.node_map)
         if refusal is not None:
             return Miss.altogether(refusal)
-        if spec_obj.numa_topology is None:
-            return Miss.altogether('the guest has no NUMA topology to place')
         refused = self._refused(host_state, spec_obj, plan)
         if refused is None:
             return None
@@ -77,13 +75,16 @@ class NumaMigrateFilter(numa_topology_filter.NUMATopologyFilter):
     ) -> Refused | None:
         """Keep the allocation candidates that fit, or say why none does."""
         limits = fit.limits_of(host_state, spec_obj)
+        guest = fit.requested(
+            spec_obj.numa_topology, spec_obj.flavor, plan.node_map
+        )
         refused = Refused([NoCandidate()])
 
         def fits(candidate: Any) -> bool:
             nonlocal refused
             decision = fit.decide(
                 host_state.numa_topology,
-                spec_obj.numa_topology,
+                guest,
                 plan.node_map,
                 limits,
                 fit.PciDevices.of(

@@ -30,6 +30,7 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.virt import bound
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
@@ -46,7 +47,10 @@ LOG = logging.getLogger(__name__)
 
 
 class NumaLibvirtDriver(
-    guests.GuestsMixin, provider.ProviderMixin, libvirt_driver.LibvirtDriver
+    guests.GuestsMixin,
+    provider.ProviderMixin,
+    bound.BoundGuestsMixin,
+    libvirt_driver.LibvirtDriver,
 ):
     """Nova's libvirt driver; a hinted migration keeps the guest's state."""
 
@@ -176,6 +180,7 @@ class NumaLibvirtDriver(
             novas(context, migration, instance, disk_info, *args, **kwargs)
 
         move = Move.of(instance.system_metadata, migration.uuid)
+        bound.arrive(instance, move)
         if move is None or move.state is not State.SAVED:
             finish()
             return
@@ -220,6 +225,7 @@ class NumaLibvirtDriver(
             *args,
             **kwargs,
         )
+        bound.come_home(instance)
         home = homecoming.Homecoming.of(self, instance)
         if home.journal is not None:
             destination.require(self.checkpoints.image(instance.uuid))

@@ -21,11 +21,18 @@ def measure(instance: Any, nodes: Sequence[int]) -> list[CellPlacement]:
     """The placement of each guest cell whose memory was found.
 
     :param instance: objects.Instance, running on this host.
-    :param nodes: where its cells are meant to be, by their order.
+    :param nodes: where its cells are meant to be, by their order; of a bare
+        guest all the nodes that it is bound to, of which each gets the same
+        pages to be held against.
     :raises OSError: when the guest does not run any more.
     """
     maps, numa, command = privsep.read_guest_process(instance.name)
-    sizes = [cell.memory * _MIB for cell in instance.numa_topology.cells]
+    topology = instance.numa_topology
+    sizes = (
+        [cell.memory * _MIB for cell in topology.cells]
+        if topology
+        else [instance.flavor.memory_mb * _MIB]
+    )
     found = numa_maps.guest_ram(
         numa_maps.areas(maps, numa), sizes, numa_maps.bindings(command)
     )
@@ -37,6 +44,8 @@ def measure(instance: Any, nodes: Sequence[int]) -> list[CellPlacement]:
             missing,
             instance=instance,
         )
+    if not topology:
+        found *= len(nodes)
     return [
         CellPlacement(cell, nodes[cell], area.pages)
         for cell, area in enumerate(found)
@@ -47,5 +56,9 @@ def measure(instance: Any, nodes: Sequence[int]) -> list[CellPlacement]:
 def log(instance: Any, placement: list[CellPlacement]) -> None:
     """Tell where the pages are; a page elsewhere is worth a warning."""
     for cell in placement:
-        level = logging.INFO if cell.share == 1.0 else logging.WARNING
+        meant = {cell.node}
+        if not instance.numa_topology:
+            meant = {share.node for share in placement}
+        stray = cell.pages.keys() - meant
+        level = logging.WARNING if stray else logging.INFO
         LOG.log(level, 'Guest memory: %s', cell, instance=instance)

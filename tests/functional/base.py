@@ -14,6 +14,7 @@ import itertools
 import sys
 from typing import Any
 from unittest import mock
+import urllib.parse
 
 import fixtures
 from lxml import etree
@@ -114,7 +115,17 @@ class PluginMixin(_AnyTestCase):
         with host.entered():
             super().start_compute(hostname, *args, **kwargs)
         host.bind(self.computes[hostname].driver)
+        self.connection(hostname).reach = self._reach
         return hostname
+
+    def _reach(self, uri: str) -> Any:
+        """The libvirt at the address of a live migration."""
+        (name,) = (
+            name
+            for name, host in self.hosts.hosts.items()
+            if urllib.parse.urlsplit(uri).hostname in (name, host.address)
+        )
+        return self.connection(name)
 
     # Nova's own waits give up after five seconds, which is too early where
     # the machine has other work.

@@ -36,6 +36,7 @@ class FakeDisksFixture(fixtures.Fixture):
             ('nova.virt.libvirt.LibvirtDriver._create_image', _create_disks),
             ('nova.virt.images.qemu_img_info', _inspect),
             ('nova.virt.images.convert_image', _convert),
+            ('nova.virt.libvirt.utils.create_image', _create_empty),
         ):
             self.useFixture(fixtures.MonkeyPatch(name, fake))
         backend = nova_fixtures.LibvirtImageBackendFixture
@@ -75,6 +76,11 @@ def append(disk: str | os.PathLike[str], text: str) -> None:
     """What a guest does that writes."""
     with open(disk, 'a') as stream:
         stream.write(text)
+
+
+def _create_empty(path, *args, **kwargs):
+    """For what a live migration brings."""
+    pathlib.Path(path).touch()
 
 
 def _stays_raw() -> bool:

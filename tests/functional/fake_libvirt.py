@@ -10,7 +10,7 @@ ABI check refuses, in libvirt's words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import copy
 import dataclasses
 import json
@@ -63,6 +63,14 @@ def _unsupported(text: str) -> Exception:
     return _error(
         f'unsupported configuration: {text}',
         fakelibvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+    )
+
+
+def unreachable(uri: str) -> Exception:
+    """What a live migration to a host that does not answer ends with."""
+    return _error(
+        f"unable to connect to server at '{uri}': Connection refused",
+        fakelibvirt.VIR_ERR_OPERATION_FAILED,
     )
 
 
@@ -215,12 +223,7 @@ class Domain(fakelibvirt.Domain):
         self, to: str, dxml: str | None = None, flags: int = 0
     ) -> None:
         """Put XML and memory into a file, and stop."""
-        if not self.isActive() or self.memory is None:
-            raise _error(
-                'Requested operation is not valid: domain is not running',
-                fakelibvirt.VIR_ERR_OPERATION_INVALID,
-            )
-        SavedImage(dxml or self.XMLDesc(0), self.memory).write(to)
+        SavedImage(dxml or self.XMLDesc(0), self._running()).write(to)
         self.destroy()
 
     def resume_from(self, image: SavedImage, xml: str, paused: bool) -> None:
@@ -239,8 +242,9 @@ class Domain(fakelibvirt.Domain):
     def process(self) -> tuple[str, str, str]:
         """The maps, numa_maps and command line of this guest's QEMU.
 
-        Each guest cell is one area, all of it on the node it is bound to;
-        before them an area that is no guest memory.
+        Each guest cell is one area, all of it on the node it is bound to,
+        and so is the memory of a guest without cells, which may be spread
+        over its nodes; before them an area that is no guest memory.
 
         :raises OSError: when the guest is off.
         """
@@ -253,13 +257,14 @@ class Domain(fakelibvirt.Domain):
             for memnode in self._defined.iterfind('numatune/memnode')
         }
         start = 0x7F0000000000
-        for cell in self._defined.iterfind('cpu/numa/cell'):
-            kib, node = int(cell.get('memory', 0)), nodes[cell.get('id')]
+        for kib, policy, spread in self._memory_areas(nodes):
             end = start + kib * 1024
             maps.append(f'{start:x}-{end:x} rw-p 00000000 00:00 0')
+            pages = kib // 4 // len(spread)
             numa_maps.append(
-                f'{start:x} bind:{node} anon={kib // 4} dirty={kib // 4} '
-                f'N{node}={kib // 4} kernelpagesize_kB=4'
+                f'{start:x} {policy} anon={kib // 4} dirty={kib // 4} '
+                f'{" ".join(f"N{node}={pages}" for node in spread)} '
+                'kernelpagesize_kB=4'
             )
             start = end + 0x1000
         command = ['qemu-system-x86_64']
@@ -275,6 +280,43 @@ class Domain(fakelibvirt.Domain):
             '\0'.join(command) + '\0',
         )
 
+    def _memory_areas(
+        self, nodes: dict[str | None, str | None]
+    ) -> Iterator[tuple[int, str, list[int]]]:
+        """KiB, policy and host nodes of each area of guest memory."""
+        cells = self._defined.findall('cpu/numa/cell')
+        for cell in cells:
+            node = nodes[cell.get('id')] or ''
+            yield int(cell.get('memory', 0)), f'bind:{node}', _ids(node)
+        if cells:
+            return
+        kib = int(self._defined.findtext('memory'))
+        bound = self._defined.find('numatune/memory')
+        if bound is None:
+            yield kib, 'default', [0]
+            return
+        names = {'strict': 'bind', 'interleave': 'interleave'}
+        nodeset = bound.get('nodeset')
+        yield kib, f'{names[bound.get("mode")]}:{nodeset}', _ids(nodeset)
+
+    def migrateToURI3(
+        self, dconnuri: str, params: dict[str, Any], flags: int
+    ) -> None:
+        """Go on at the host that the address names, as described there."""
+        image = SavedImage(self.XMLDesc(0), self._running())
+        there = self._connection.reach(dconnuri)
+        there.receive(image, params['destination_xml'])
+        self.destroy()
+        self.complete_job()
+
+    def _running(self) -> GuestMemory:
+        if not self.isActive() or self.memory is None:
+            raise _error(
+                'Requested operation is not valid: domain is not running',
+                fakelibvirt.VIR_ERR_OPERATION_INVALID,
+            )
+        return self.memory
+
     def _refuse_if_active(self) -> None:
         if self.isActive():
             raise _error(
@@ -286,6 +328,9 @@ class Domain(fakelibvirt.Domain):
 
 class Connection(fakelibvirt.Connection):
     """One host's libvirt, able to restore."""
+
+    #: Finds another host's by the address of a live migration.
+    reach: Callable[[str], Connection]
 
     def saveImageGetXMLDesc(self, file: str, flags: int = 0) -> str:
         return SavedImage.read(file).xml
@@ -301,7 +346,13 @@ class Connection(fakelibvirt.Connection):
     ) -> None:
         """Let the guest in a file go on here, after libvirt's own checks."""
         image = SavedImage.read(frm)
-        xml = dxml or image.xml
+        paused = bool(flags & _SAVE_PAUSED)
+        self.receive(image, dxml or image.xml, paused)
+
+    def receive(
+        self, image: SavedImage, xml: str, paused: bool = False
+    ) -> None:
+        """Let a guest go on here, after libvirt's own checks."""
         wanted = etree.fromstring(xml)
         self._check_nodes_exist(wanted)
         check_abi(etree.fromstring(image.xml), wanted)
@@ -309,7 +360,7 @@ class Connection(fakelibvirt.Connection):
         if domain is None:
             domain = Domain(self, xml, transient=True)
             self._vms[domain.name()] = domain
-        domain.resume_from(image, xml, bool(flags & _SAVE_PAUSED))
+        domain.resume_from(image, xml, paused)
 
     def _check_nodes_exist(self, domain: Element) -> None:
         there = {cell.id for cell in self.host_info.numa_topology.cells}

@@ -45,7 +45,10 @@ class FailingTestCase(base.NumaMigrateTestCase):
 
     def setUp(self):
         super().setUp()
-        self.server = self.boot(cells=2)
+        self.server = self.a_server()
+
+    def a_server(self):
+        return self.boot(cells=2)
 
     def assert_as_before(self):
         """On compute1, on its nodes, with nothing left of the attempt."""
@@ -84,6 +87,29 @@ class FailingTestCase(base.NumaMigrateTestCase):
 
         return mock.patch.object(
             fake_hosts.RemoteDirectories, 'copy_file', copy
+        )
+
+    @staticmethod
+    def restore_fails_on(*hosts):
+        restore = fake_libvirt.Connection.restoreFlags
+
+        def fail(self, *args):
+            if fake_hosts.here().name in hosts:
+                libvirt_error()
+            restore(self, *args)
+
+        return mock.patch.object(fake_libvirt.Connection, 'restoreFlags', fail)
+
+    def wait_until_home(self, migration):
+        """The server is active, and then its migration has that status."""
+        self._wait_for_server_parameter(
+            self.server,
+            {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
+        )
+        self._wait_for_assert(
+            lambda: self.assertEqual(
+                migration, self._migration_status(self.server)
+            )
         )
 
     def kill(self, host, method, where, name, replacement, begin=None):
@@ -228,7 +254,7 @@ class AfterTheSaveTest(FailingTestCase):
             mock.patch(start, autospec=True, side_effect=bug),
         ):
             self.post_migrate(self.server, [3, 2])
-            self._wait_until_home('error')
+            self.wait_until_home('error')
         self.assertIn('compute_resize_instance', self.failed_events())
         self.assert_as_before()
         left = self.hosts.hosts['compute2'].instances / self.server['id']
@@ -237,7 +263,7 @@ class AfterTheSaveTest(FailingTestCase):
     # A guest that cannot start at the destination goes home.
 
     def test_the_restore_fails(self):
-        with self._restore_fails_on('compute2'):
+        with self.restore_fails_on('compute2'):
             self._assert_comes_home()
         details = self.failed_events()['numa_migrate_restore']
         self.assertIn('compute2: internal error: the disk', details)
@@ -260,38 +286,16 @@ class AfterTheSaveTest(FailingTestCase):
     def _assert_comes_home(self):
         with self.assert_goes_on(self.server):
             self.post_migrate(self.server, [3, 2])
-            self._wait_until_home('reverted')
+            self.wait_until_home('reverted')
         self.assertIn(
             'numa_migrate_return',
             [event['event'] for event in self.actions_of(self.server)],
         )
         self.assert_as_before()
 
-    def _wait_until_home(self, migration):
-        """The server is active, and then its migration has that status."""
-        self._wait_for_server_parameter(
-            self.server,
-            {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None},
-        )
-        self._wait_for_assert(
-            lambda: self.assertEqual(
-                migration, self._migration_status(self.server)
-            )
-        )
-
     def _assert_damage_is_told(self):
         details = self.failed_events()['numa_migrate_restore']
         self.assertIn('is damaged or incomplete', details)
-
-    def _restore_fails_on(self, *hosts):
-        restore = fake_libvirt.Connection.restoreFlags
-
-        def fail(self, *args):
-            if fake_hosts.here().name in hosts:
-                libvirt_error()
-            restore(self, *args)
-
-        return mock.patch.object(fake_libvirt.Connection, 'restoreFlags', fail)
 
     def _copy_damaged_by(self, damage):
         copy_file = fake_hosts.RemoteDirectories.copy_file
@@ -317,7 +321,7 @@ class AfterTheSaveTest(FailingTestCase):
 
     def _lose_both_ways(self):
         """It can start neither there nor at home; what Nova says then."""
-        with self._restore_fails_on('compute1', 'compute2'):
+        with self.restore_fails_on('compute1', 'compute2'):
             self.post_migrate(self.server, [3, 2])
             self.wait_for(self.server, 'ERROR')
         # Not booted in silence, and nothing of its state is lost.
@@ -350,7 +354,7 @@ class AfterTheSaveTest(FailingTestCase):
     def test_it_cannot_start_after_the_reboot_either(self):
         with self.assert_goes_on(self.server):
             self._lose_both_ways()
-            with self._restore_fails_on('compute1'):
+            with self.restore_fails_on('compute1'):
                 self.post_action(self.server, {'reboot': {'type': 'HARD'}})
                 self._wait_for_server_parameter(
                     self.server,

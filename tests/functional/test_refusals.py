@@ -91,15 +91,6 @@ class RefusalsTest(base.NumaMigrateTestCase):
         message = self.refused(400, {'numa_node': '0,1'}, host='compute1')
         self.assertIn('is on host compute1, NUMA node(s) 0,1', message)
 
-    def test_a_guest_without_a_topology(self):
-        flavor = self._create_flavor(vcpu=1, disk=1, ephemeral=0)
-        server = self._create_server(
-            flavor_id=flavor, networks='none', api=self.admin_api
-        )
-        answer = self.post_migrate(server, [1], status=400)
-        message = answer.body['badRequest']['message']
-        self.assertIn('no virtual NUMA topology', message)
-
     def test_only_an_administrator_may(self):
         owned = self.api.post_server(
             {

@@ -62,16 +62,6 @@ class FailuresTest(
             )
         )
 
-    def _wait_until_home(self, migration):
-        self._wait_for_server_parameter(
-            self.server, {'status': 'ACTIVE', 'OS-EXT-STS:task_state': None}
-        )
-        self._wait_for_assert(
-            lambda: self.assertEqual(
-                migration, self._migration_status(self.server)
-            )
-        )
-
     def test_it_cannot_be_handed_over(self):
         start = 'nova.network.neutron.API.migrate_instance_start'
         bug = ValueError('Neutron is down')
@@ -81,7 +71,7 @@ class FailuresTest(
             mock.patch(start, autospec=True, side_effect=bug),
         ):
             self.post_migrate(self.server, [3, 2], HERE)
-            self._wait_until_home('error')
+            self.wait_until_home('error')
         self._assert_home()
 
     def test_the_source_fails_when_it_was_handed_over(self):
@@ -124,7 +114,7 @@ class FailuresTest(
             self._restore_fails(1),
         ):
             self.post_migrate(self.server, [3, 2], HERE)
-            self._wait_until_home('reverted')
+            self.wait_until_home('reverted')
         self._assert_home()
 
     def test_it_cannot_start_at_home_either(self):

@@ -15,6 +15,7 @@ import testtools
 from benchmarks import cases
 from benchmarks import fuzz_placement
 from benchmarks import oracle
+from nova_numa_migrate import binding
 from nova_numa_migrate import fit
 from nova_numa_migrate import hint
 from nova_numa_migrate.placement import cells
@@ -54,6 +55,38 @@ class FitTestCase(test.NoDBTestCase):
             guest = topologies.guest(2, dedicated, cpus=1)
             result = self.claimed(guest, *pair)
             self.assertEqual(list(pair), [cell.id for cell in result.cells])
+
+    def test_what_a_guest_asks(self):
+        flavor = objects.Flavor(vcpus=3, memory_mb=1000)
+        own = topologies.guest(2)
+        self.assertIs(own, fit.requested(own, flavor, None))
+        for node_map, shares in (
+            (None, [(0, {0, 1, 2}, 1000)]),
+            (hint.NodeMap((1,)), [(1, {0, 1, 2}, 1000)]),
+            (hint.NodeMap((3, 1)), [(3, {0, 1}, 500), (1, {2}, 500)]),
+        ):
+            asked = fit.requested(None, flavor, node_map)
+            self.assertEqual(
+                shares, [(c.id, c.cpuset, c.memory) for c in asked.cells]
+            )
+
+    def test_where_a_guest_is(self):
+        own = topologies.guest(2)
+        instance = objects.Instance(
+            host='compute1',
+            numa_topology=own,
+            flavor=objects.Flavor(vcpus=1, memory_mb=1000),
+            system_metadata={},
+        )
+        self.assertEqual(own.cells, fit.cells_of(instance))
+        instance.numa_topology = None
+        self.assertEqual((), fit.cells_of(instance))
+        binding.place(
+            instance.system_metadata, binding.Binding('compute1', (3, 1))
+        )
+        self.assertEqual([3, 1], [cell.id for cell in fit.cells_of(instance)])
+        instance.host = 'compute2'
+        self.assertEqual((), fit.cells_of(instance))
 
     @ddt.data(*PAIRS)
     def test_each_cell_is_pinned_within_its_node(self, pair):

@@ -29,6 +29,14 @@ class MetadataTestCase(testtools.TestCase):
         self.assertIsNone(metadata.get({'other': 'x', 'k.1': 'y'}, 'k'))
         self.assertIsNone(metadata.get({'k': ''}, 'k'))
 
+    @hypothesis.given(texts)
+    def test_what_was_put_can_be_taken_away(self, text):
+        stored = {'kk': 'mine'}
+        metadata.put(stored, 'k', text)
+        metadata.remove(stored, 'k')
+        self.assertEqual({'kk': 'mine'}, stored)
+        metadata.remove(stored, 'k')
+
     @hypothesis.given(texts, texts)
     def test_the_last_text_reads_back_and_nothing_else_is_touched(
         self, first, second

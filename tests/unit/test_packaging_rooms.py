@@ -6,6 +6,7 @@ import testtools
 from tests.unit import sources
 
 PURE = {
+    'binding',
     'checkpoint',
     'conf',
     'exception',

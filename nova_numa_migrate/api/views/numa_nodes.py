@@ -8,6 +8,7 @@ from typing import Any
 
 from nova import objects
 
+from nova_numa_migrate import fit
 from nova_numa_migrate.api import fleet
 from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
@@ -75,12 +76,11 @@ def _pool(pool: Any) -> dict[str, int]:
 
 def _guests(node: int, found: fleet.Host) -> Iterator[dict[str, Any]]:
     for instance in found.guests:
-        cells = instance.numa_topology.cells if instance.numa_topology else ()
-        for number, cell in enumerate(cells):
+        for number, cell in enumerate(fit.cells_of(instance)):
             if cell.id == node:
                 yield {
                     'server_id': instance.uuid,
-                    'cell': number,
+                    'cell': number if instance.numa_topology else 0,
                     'memory_mb': cell.memory,
                     'vcpus': sorted(cell.total_cpus),
                 }

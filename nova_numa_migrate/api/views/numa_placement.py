@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova_numa_migrate import fit
 from nova_numa_migrate.api.measurement import Measurement
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.placement.report import CellPlacement
@@ -16,7 +17,7 @@ def placement(instance: Any, measurement: Measurement) -> dict[str, Any]:
     :param instance: objects.Instance with its NUMA topology and metadata.
     """
     move = Move.of(instance.system_metadata)
-    topology = instance.numa_topology
+    asked = move.node_map.nodes if move else ()
     found = {cell.cell: cell for cell in measurement.cells}
     return {
         'server_id': instance.uuid,
@@ -30,14 +31,16 @@ def placement(instance: Any, measurement: Measurement) -> dict[str, Any]:
         'error': measurement.error,
         'cells': [
             _cell(
-                number,
+                # The shares of a bare guest are one cell's.
+                number if instance.numa_topology else 0,
                 cell,
-                move.node_map.nodes[number] if move else None,
+                # A bare guest may be on its way to more or fewer nodes.
+                asked[number] if number < len(asked) else None,
                 # Elsewhere than on a host there is no node.
                 cell.id if instance.host else None,
                 found.get(number),
             )
-            for number, cell in enumerate(topology.cells if topology else ())
+            for number, cell in enumerate(fit.cells_of(instance))
         ],
     }
 

@@ -18,6 +18,7 @@ from nova.tests.unit.api.openstack import fakes
 from oslo_utils.fixture import uuidsentinel as uuids
 from webob import exc
 
+from nova_numa_migrate import binding
 from nova_numa_migrate import hint
 from nova_numa_migrate import plan
 from nova_numa_migrate.api import compute_api
@@ -121,6 +122,12 @@ class MigrateTestCase(test.NoDBTestCase):
 
 @ddt.ddt
 class AcceptedTestCase(MigrateTestCase):
+    @ddt.data('1', '3,2', '3,2,1,0')
+    def test_a_bare_guest_to_as_many_nodes_as_are_named(self, text):
+        self.instance.numa_topology = None
+        self.migrate({'numa_node': text})
+        self.assertEqual(text, str(self.plan().node_map))
+
     def test_the_plan_is_handed_over_and_the_hints_are_taken_out(self):
         self.assertEqual('stock', self.migrate(host='compute2'))
         self.stock.assert_called_once_with(
@@ -279,11 +286,13 @@ class RefusedTestCase(MigrateTestCase):
             self.refused(exc.HTTPBadRequest),
         )
 
-    def test_a_guest_without_cells(self):
+    def test_a_bare_guest_where_it_is_bound_already(self):
         self.instance.numa_topology = None
-        text = self.refused(exc.HTTPBadRequest)
-        self.assertIn('no virtual NUMA topology', text)
-        self.assertIn('hw:numa_nodes', text)
+        self.instance.flavor.vcpus = self.instance.flavor.memory_mb = 2
+        bound = binding.Binding('compute1', (3, 2))
+        binding.place(self.instance.system_metadata, bound)
+        text = self.refused(exc.HTTPBadRequest, host='compute1')
+        self.assertIn('on host compute1, NUMA node(s) 3,2, already', text)
 
     def test_a_caller_without_the_right(self):
         text = self.refused(

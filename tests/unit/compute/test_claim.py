@@ -9,12 +9,14 @@ from nova import exception
 from nova import objects
 from nova import test
 from nova.compute import claims
+from nova.compute import resource_tracker
 from nova.compute import utils as compute_utils
 import nova.conf
 from nova.pci import manager as pci_manager
 from nova.virt import driver as virt_driver
 from oslo_utils.fixture import uuidsentinel as uuids
 
+from nova_numa_migrate import binding
 from nova_numa_migrate import hint
 from nova_numa_migrate.compute import claim
 from nova_numa_migrate.compute import tracker
@@ -55,13 +57,21 @@ class ClaimTestCase(test.NoDBTestCase):
         )
 
     def claim(self, cells=2, cpus=2, specs=EXTRA_SPECS):
-        flavor = objects.Flavor(
-            memory_mb=1024 * cells,
-            vcpus=cpus * cells,
-            extra_specs={'hw:numa_nodes': str(cells), **specs}
-            if cells
-            else {},
+        return self.claim_of(
+            objects.Flavor(
+                memory_mb=1024 * cells,
+                vcpus=cpus * cells,
+                extra_specs={'hw:numa_nodes': str(cells), **specs},
+            )
         )
+
+    def claim_bare(self, vcpus=2, memory=1024):
+        return self.claim_of(
+            objects.Flavor(memory_mb=memory, vcpus=vcpus, extra_specs={})
+        )
+
+    def claim_of(self, flavor):
+        self.instance.flavor = flavor
         return claim.NumaMoveClaim(
             self.context,
             self.instance,
@@ -179,12 +189,31 @@ class ClaimTestCase(test.NoDBTestCase):
         with self.tracker.claiming(uuids.other, nodes):
             self.claim()
 
-    def test_a_guest_without_topology_is_refused(self):
+    def test_of_a_bare_guest_nova_books_nothing(self):
+        with self.tracker.claiming(uuids.instance, hint.NodeMap((3, 1))):
+            self.assertIsNone(self.claim_bare().claimed_numa_topology)
+
+    def test_a_bare_guest_that_does_not_fit(self):
+        # A shared CPU a node.
         with self.tracker.claiming(uuids.instance, hint.NodeMap((1,))):
             error = self.assertRaises(
-                exception.ComputeResourcesUnavailable, self.claim, 0
+                exception.ComputeResourcesUnavailable, self.claim_bare
             )
-        self.assertIn('no NUMA topology', str(error))
+        self.assertIn(
+            'compute2 node 1: needs 2 shared CPUs, it has 1', str(error)
+        )
+
+    @ddt.data(((3,), 1, 1024), ((3, 1), 2, 512), ((3, 1, 0), 3, 342))
+    @ddt.unpack
+    def test_a_bare_guest_s_share_of_memory(self, nodes, vcpus, share):
+        self.kernel.set(3, share + 127)
+        with self.tracker.claiming(uuids.instance, hint.NodeMap(nodes)):
+            error = self.assertRaises(
+                exception.ComputeResourcesUnavailable, self.claim_bare, vcpus
+            )
+            self.assertIn(f'the guest needs {share} MiB', str(error))
+            self.kernel.set(3, share + 128)
+            self.claim_bare(vcpus)
 
     def test_limits_are_kept(self):
         limits = objects.NUMATopologyLimits(
@@ -212,6 +241,37 @@ class TrackerTestCase(test.NoDBTestCase):
             self.assertEqual(self.nodes, self.tracker.node_map_of('u1'))
             self.assertIsNone(self.tracker.node_map_of('u2'))
         self.assertIsNone(self.tracker.node_map_of('u1'))
+
+    def bound_by(self, name, *args, topology=None):
+        """What an instance is bound to when Nova's claim is made."""
+        instance = objects.Instance(
+            uuid=uuids.instance, numa_topology=topology, system_metadata={}
+        )
+        old = binding.Binding('compute2', (1,))
+        binding.place(instance.system_metadata, old)
+        novas = mock.patch.object(
+            resource_tracker.ResourceTracker, name, autospec=True
+        )
+        with novas as claim_of_novas:
+            found = getattr(self.tracker, name)('context', instance, *args)
+        self.assertIs(claim_of_novas.return_value, found)
+        ((_, claimed, *rest), _) = claim_of_novas.call_args
+        self.assertIs(instance, claimed)
+        self.assertEqual(args, tuple(rest)[: len(args)])
+        return binding.Binding.of(instance.system_metadata, 'compute2')
+
+    def test_one_that_is_created_or_unshelved(self):
+        args = ('instance_claim', 'node', {}, 'limits')
+        self.assertIsNone(self.bound_by(*args))
+        with self.tracker.claiming(uuids.instance, self.nodes):
+            self.assertEqual(
+                binding.Binding('compute2', (3, 2)), self.bound_by(*args)
+            )
+            topology = topologies.guest(2)
+            self.assertIsNone(self.bound_by(*args, topology=topology))
+
+    def test_one_that_is_evacuated(self):
+        self.assertIsNone(self.bound_by('rebuild_claim', 'node', {}, 'limits'))
 
     def test_a_failure_ends_it_too(self):
         def fail():

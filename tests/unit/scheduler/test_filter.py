@@ -36,11 +36,11 @@ class FilterTestCase(test.NoDBTestCase):
         )
         return objects.RequestSpec(
             self.context,
-            numa_topology=guest or topologies.guest(len(nodes)),
             instance_uuid=uuids.instance,
-            flavor=objects.Flavor(extra_specs={}),
             image=objects.ImageMeta(properties=objects.ImageMetaProps()),
             **{
+                'numa_topology': guest or topologies.guest(len(nodes)),
+                'flavor': objects.Flavor(extra_specs={}),
                 'scheduler_hints': a_plan.added_to({}),
                 'pci_requests': None,
                 **fields,
@@ -71,6 +71,18 @@ class FilterTestCase(test.NoDBTestCase):
             guest = topologies.guest(len(nodes), dedicated, cpus=1)
             request = self.request(*nodes, guest=guest)
             self.assertIs(True, self.passes(self.host(), request))
+
+    @ddt.data(((3,), 1), ((3, 1), 2), ((3, 1), 1))
+    @ddt.unpack
+    def test_a_bare_guest(self, nodes, vcpus):
+        flavor = objects.Flavor(vcpus=vcpus, memory_mb=4096, extra_specs={})
+        request = self.request(*nodes, numa_topology=None, flavor=flavor)
+        self.assertTrue(self.passes(self.host(), request))
+        flavor.vcpus = len(nodes) + 1
+        self.assertFalse(self.passes(self.host(), request))
+        a_plan = plan.Plan.of_spec(request, self.context.request_id)
+        miss = self.filter.judge(self.host(), request, a_plan)
+        self.assertIn('compute2 node 3: needs 2 shared CPUs', miss.text)
 
     def test_the_limits_go_to_the_claim(self):
         host = self.host()

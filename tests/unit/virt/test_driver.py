@@ -38,6 +38,7 @@ from nova_numa_migrate.virt import nova_transport
 from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import source
 from tests import fake_nodes
+from tests.unit import topologies
 
 CONF = nova.conf.CONF
 Step = journal.Step
@@ -88,6 +89,7 @@ class DriverTestCase(test.NoDBTestCase):
             old_flavor=None,
             new_flavor=None,
             flavor=objects.Flavor(),
+            numa_topology=topologies.guest(2),
         )
 
     def replace(self, name, function):

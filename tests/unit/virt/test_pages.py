@@ -78,6 +78,29 @@ class PagesTestCase(test.NoDBTestCase):
             result,
         )
 
+    def bare(self):
+        self.instance.numa_topology = None
+        self.instance.flavor = objects.Flavor(memory_mb=128)
+        return self.measure(command='-object\0{"id":"pc.ram"}\0')
+
+    def test_each_share_of_a_bare_guest_with_all_its_pages(self):
+        self.assertEqual(
+            [
+                report.CellPlacement(0, 3, {1: 2, 2: 6}),
+                report.CellPlacement(1, 2, {1: 2, 2: 6}),
+            ],
+            self.bare(),
+        )
+
+    def test_a_page_of_a_bare_guest_elsewhere(self):
+        found = self.bare()
+        with self.assertLogs(pages.LOG.logger, 'WARNING') as log:
+            pages.log(self.instance, found)
+        self.assertEqual(2, len(log.records))
+        meant = [report.CellPlacement(n, n + 1, {1: 2, 2: 6}) for n in (0, 1)]
+        with self.assertNoLogs(pages.LOG.logger, 'WARNING'):
+            pages.log(self.instance, meant)
+
     def test_a_cell_that_is_not_found_is_told_and_left_out(self):
         maps = MAPS.replace('7f0000000000-', '7f0000001000-')
         with self.assertLogs(pages.LOG.logger, 'WARNING') as log:
