@@ -182,6 +182,30 @@ class MoveTest(BareMixin, base.NumaMigrateTestCase):
         self.assert_bound(server, (3, 1), (1, 1))
 
 
+class PlanTest(BareMixin, base.NumaMigrateTestCase):
+    def plan(self, server, **hints):
+        """What the dry run says of the other host: nodes and reasons."""
+        body = {'os-numaMigratePlan': {'os:scheduler_hints': hints}}
+        answer = self.post_action(server, body, 200).body
+        (host,) = answer['numa_migrate_plan']['hosts']
+        self.assertEqual(not host['reasons'], host['fits'])
+        return host['numa_node'], host['reasons']
+
+    def test_yes_and_no(self):
+        server = self.boot_bare(2)
+        self.assertEqual(([3, 1], []), self.plan(server, numa_node='3,1'))
+        # A shared CPU a node.
+        no = 'compute2 node 1: needs 2 shared CPUs, it has 1'
+        self.assertEqual(([1], [no]), self.plan(server, numa_node='1'))
+        _, reasons = self.plan(server)
+        self.assertIn(no, reasons)
+        small = self.boot_bare(1)
+        (node,), reasons = self.plan(small)
+        self.assertEqual([], reasons)
+        self.hinted_migrate(small, [node])
+        self.assert_bound(small, (node, 1), host=THERE)
+
+
 class MeasuredTest(BareMixin, base.NumaMigrateTestCase):
     def test_one_node(self):
         server = self.boot_bare(1)

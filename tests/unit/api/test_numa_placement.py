@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the placement of a bare guest is shown."""
+
+from nova import objects
+from nova import test
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import binding
+from nova_numa_migrate import hint
+from nova_numa_migrate import move
+from nova_numa_migrate.api import measurement
+from nova_numa_migrate.api.views import numa_placement
+from nova_numa_migrate.placement import report
+
+
+class ViewTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        self.instance = objects.Instance(
+            uuid=uuids.instance,
+            host='compute1',
+            numa_topology=None,
+            flavor=objects.Flavor(vcpus=3, memory_mb=96),
+            system_metadata={},
+        )
+        binding.place(
+            self.instance.system_metadata, binding.Binding('compute1', (3, 1))
+        )
+
+    def shown(self, name, *found):
+        measured = measurement.Measurement('now', found)
+        shown = numa_placement.placement(self.instance, measured)
+        return [cell[name] for cell in shown['cells']]
+
+    def test_a_line_for_each_share_of_its_only_cell(self):
+        self.assertEqual([0, 0], self.shown('cell'))
+        self.assertEqual([[0, 1], [2]], self.shown('vcpus'))
+        self.assertEqual([48, 48], self.shown('memory_mb'))
+        self.assertEqual([3, 1], self.shown('claimed_node'))
+        pages = {1: 1, 3: 3}
+        found = [
+            report.CellPlacement(n, node, pages)
+            for n, node in enumerate((3, 1))
+        ]
+        self.assertEqual([0.75, 0.25], self.shown('share', *found))
+
+    def test_it_is_on_its_way_to_fewer_nodes_or_more(self):
+        for asked, shown in ((0,), [0, None]), ((2, 0, 3), [2, 0]):
+            move.Move(
+                uuids.migration,
+                hint.NodeMap(asked),
+                hint.CheckpointMode.REQUIRED,
+            ).store(self.instance.system_metadata)
+            self.assertEqual(shown, self.shown('asked_node'))
+
+    def test_on_another_host_it_is_bound_to_nothing(self):
+        for host in ('compute2', None):
+            self.instance.host = host
+            self.assertEqual([], self.shown('claimed_node'))
