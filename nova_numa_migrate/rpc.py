@@ -20,8 +20,9 @@ from nova_numa_migrate.placement.report import CellPlacement
 
 NAMESPACE = 'numa_migrate'
 
-#: Counts up with what the messages hold.
-VERSION = '1.0'
+#: Counts up with what the messages hold: 1.1 adds sync_brought.
+VERSION = '1.1'
+_FIRST = '1.0'
 
 
 class NumaComputeAPI:
@@ -29,7 +30,7 @@ class NumaComputeAPI:
 
     def __init__(self) -> None:
         target = messaging.Target(
-            topic=rpcapi.RPC_TOPIC, namespace=NAMESPACE, version=VERSION
+            topic=rpcapi.RPC_TOPIC, namespace=NAMESPACE, version=_FIRST
         )
         self._router = rpc.ClientRouter(
             rpc.get_client(target, serializer=base.NovaObjectSerializer())
@@ -64,6 +65,23 @@ class NumaComputeAPI:
         )
         return [CellPlacement.of_primitive(cell) for cell in found]
 
+    def sync_brought(
+        self, context: Any, host: str, instance: Any, names: list[str]
+    ) -> None:
+        """Have the source keep the disk files that it was brought.
+
+        :raises nova.exception.MigrationPreCheckError: when it does not, or
+            is too old to put them in the place of those that it has.
+        """
+        self._call(
+            context,
+            host,
+            'sync_brought',
+            version='1.1',
+            instance=instance,
+            names=names,
+        )
+
     def discard_checkpoint(
         self, context: Any, host: str, instance: Any, migration: str
     ) -> None:
@@ -80,14 +98,22 @@ class NumaComputeAPI:
         )
 
     def _call(
-        self, context: Any, host: str, method: str, **arguments: Any
+        self,
+        context: Any,
+        host: str,
+        method: str,
+        version: str = _FIRST,
+        **arguments: Any,
     ) -> Any:
         """Ask a host.
 
+        :param version: the first that has this method.
         :raises nova.exception.MigrationPreCheckError: when it does not
             answer, or cannot.
         """
-        client = self._router.client(context).prepare(server=host)
+        client = self._router.client(context).prepare(
+            server=host, version=version
+        )
         try:
             return client.call(context, method, **arguments)
         except exception.NovaException:

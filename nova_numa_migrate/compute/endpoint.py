@@ -48,6 +48,12 @@ class NumaEndpoint:
         )
         return [cell.to_primitive() for cell in found]
 
+    def sync_brought(
+        self, context: Any, instance: Any, names: list[str]
+    ) -> None:
+        """On the source of a guest that is about to come home."""
+        self._manager.driver.sync_brought(instance, names)
+
     def discard_checkpoint(
         self, context: Any, instance: Any, migration: str
     ) -> None:

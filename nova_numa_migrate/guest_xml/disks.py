@@ -6,6 +6,7 @@ Pure: lxml only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePath
 
 from lxml import etree
@@ -42,21 +43,36 @@ def at_a_revert(xml: str, directory: str) -> Disks:
     Nova keeps the files of the instance's directory (also where that is
     shared: the destination gets copies), and nothing else.
 
-    :param xml: libvirt's description of the running domain.
+    :param xml: libvirt's description of the domain.
     :param directory: that of the instance, on the source.
     """
-    domain = etree.fromstring(xml.encode())
-    kept = {
-        _directory_of(disk) == PurePath(directory)
-        for disk in domain.iterfind('devices/disk[@device="disk"]')
-        if disk.find('readonly') is None
-    }
+    kept = {_is_in(file, directory) for file in _written(xml)}
     if len(kept) > 1:
         return Disks.MIXED
     return Disks.SHARED if kept == {False} else Disks.KEPT
 
 
-def _directory_of(disk: etree._Element) -> PurePath | None:
-    """That of a disk which is a file."""
-    source = disk.find('source[@file]')
-    return None if source is None else PurePath(source.get('file', '')).parent
+def own_files(xml: str, directory: str) -> list[str]:
+    """The names of the instance's own files among those disks.
+
+    :param xml: libvirt's description of the domain.
+    :param directory: that of the instance.
+    """
+    return [
+        file.name
+        for file in _written(xml)
+        if file is not None and _is_in(file, directory)
+    ]
+
+
+def _written(xml: str) -> Iterator[PurePath | None]:
+    """The disks that the guest can write to: the file, None for others."""
+    domain = etree.fromstring(xml.encode())
+    for disk in domain.iterfind('devices/disk[@device="disk"]'):
+        if disk.find('readonly') is None:
+            source = disk.find('source[@file]')
+            yield None if source is None else PurePath(source.get('file', ''))
+
+
+def _is_in(file: PurePath | None, directory: str) -> bool:
+    return file is not None and file.parent == PurePath(directory)

@@ -31,6 +31,7 @@ from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.virt import bound
+from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
@@ -314,6 +315,7 @@ class NumaLibvirtDriver(
     ) -> None:
         image = self.checkpoints.image(instance.uuid)
         try:
+            brought.take(instance)
             with destination.one_flavor(instance):
                 self._restoring(
                     'bring_back', context, instance, image, digest, finish

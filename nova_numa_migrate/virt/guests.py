@@ -14,6 +14,7 @@ from oslo_log import log as logging
 from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.placement.report import CellPlacement
+from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
@@ -99,6 +100,13 @@ class GuestsMixin(_Driver):
         """
         if homeward.goes_with_state(self, instance, move):
             homeward.send(self, context, instance, move)
+
+    def sync_brought(self, instance: Any, names: Sequence[str]) -> None:
+        """Have disk files that were brought here outlive the host's power.
+
+        :raises OSError: see brought.sync.
+        """
+        brought.sync(instance, names)
 
     def stay(self, instance: Any, move: Move) -> None:
         """After a crash in ``send_home``; see homeward.stay."""

@@ -8,8 +8,8 @@ on at its source as it was at the revert.
 
 Files are two: Nova keeps those of the source as they were saved.  A guest with
 nothing but files goes back to that instant, by the checkpoint that the source
-has kept.  With files and volumes there is no checkpoint that fits: Nova takes
-the files back and leaves the volumes, so that such a guest is booted.
+has kept.  One with files and volumes brings its files along (``brought``), so
+that they belong to its new checkpoint as the volumes do.
 
 A guest that has stayed on its host has written to its only disks, too.
 """
@@ -26,6 +26,7 @@ from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
+from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import outbound
 
@@ -39,13 +40,13 @@ def goes_with_state(driver: Any, instance: Any, move: Move) -> bool:
     """
     return (
         move.state in (State.RESTORED, State.HOMEWARD)
-        and move.disks is Disks.SHARED
+        and move.disks is not Disks.KEPT
         and not driver.is_gone(instance)
     )
 
 
 def send(driver: Any, context: Any, instance: Any, move: Move) -> None:
-    """Save the guest and bring its checkpoint to its source.
+    """Save the guest and bring its checkpoint, and its files, to its source.
 
     When this returns it may go on there and nowhere else.
 
@@ -58,6 +59,8 @@ def send(driver: Any, context: Any, instance: Any, move: Move) -> None:
     try:
         with driver.slots:
             out.save_and_send()
+            if move.disks is Disks.MIXED:
+                brought.bring(driver, context, instance, move)
         out.record(Step.SENT)
         move.homeward(out.digest).store(instance.system_metadata)
         instance.save()
@@ -87,6 +90,8 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
             str(image), None, libvirt.VIR_DOMAIN_SAVE_RUNNING
         )
     outbound.withdraw(driver, instance, move.home)
+    if move.disks is Disks.MIXED:
+        brought.withdraw(driver, instance, move)
     driver.checkpoints.discard(instance.uuid)
     move.with_state(State.RESTORED).store(instance.system_metadata)
 

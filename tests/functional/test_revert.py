@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import ddt
 from nova import context
 from nova.compute import manager
 from nova.tests import fixtures as nova_fixtures
+import oslo_messaging as messaging
 
+from nova_numa_migrate.compute import endpoint
+from tests.functional import fake_disks
 from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
 from tests.functional import test_failures
@@ -30,12 +35,39 @@ class RevertTestCase(test_failures.FailingTestCase):
         self.assert_as_before()
         self.assertEqual(['compute1'], self.running_on(self.server))
 
-    def assert_booted_home(self):
-        boot_id = self.guest(self.server).memory.boot_id
-        self.revert(self.server)
-        self.assert_home()
-        memory = self.guest(self.server).memory
-        self.assertNotEqual(boot_id, memory.boot_id)
+    def assert_stays(self, step):
+        with self.assert_goes_on(self.server):
+            self.post_revert()
+            self._wait_for_server_parameter(
+                self.server,
+                {'status': 'VERIFY_RESIZE', 'OS-EXT-STS:task_state': None},
+            )
+        self.assertEqual('finished', self._migration_status(self.server))
+        self.assertIn(step, self.failed_events())
+        self.assertEqual('compute2', self.host_of(self.server))
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        self.assertNotIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+
+    def fail_at_home(self):
+        """libvirt on compute1 refuses the guest; it is the server's end."""
+        restore = fake_libvirt.Connection.restoreFlags
+
+        def fail(connection, *args):
+            if fake_hosts.here().name == 'compute1':
+                test_failures.libvirt_error()
+            restore(connection, *args)
+
+        with mock.patch.object(fake_libvirt.Connection, 'restoreFlags', fail):
+            self.post_revert()
+            self.wait_for(self.server, 'ERROR')
+        # Not booted in silence, and nothing of its state is lost.
+        self.assertEqual('compute1', self.host_of(self.server))
+        self.assertEqual([], self.running_on(self.server))
+        self.assertIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
 
 
 class SharedTestCase(RevertTestCase):
@@ -98,52 +130,20 @@ class SharedTest(SharedTestCase):
             'tests.functional.fake_libvirt.Domain.saveFlags',
             test_failures.libvirt_error,
         )
-        self._assert_stays('numa_migrate_checkpoint')
+        self.assert_stays('numa_migrate_checkpoint')
 
     def test_the_checkpoint_does_not_arrive(self):
         self.move()
         with self.copy_fails_for('.save'):
-            self._assert_stays('numa_migrate_transfer')
+            self.assert_stays('numa_migrate_transfer')
         # Nothing stands against another try.
         with self.assert_goes_on(self.server):
             self.revert(self.server)
         self.assert_home()
 
-    def _assert_stays(self, step):
-        with self.assert_goes_on(self.server):
-            self.post_revert()
-            self._wait_for_server_parameter(
-                self.server,
-                {'status': 'VERIFY_RESIZE', 'OS-EXT-STS:task_state': None},
-            )
-        self.assertEqual('finished', self._migration_status(self.server))
-        self.assertIn(step, self.failed_events())
-        self.assertEqual('compute2', self.host_of(self.server))
-        self.assertEqual([], self.checkpoint_files()['compute2'])
-        self.assertNotIn(
-            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
-        )
-
     def test_it_cannot_go_on_at_home(self):
         self.move()
-        restore = fake_libvirt.Connection.restoreFlags
-
-        def fail(connection, *args):
-            if fake_hosts.here().name == 'compute1':
-                test_failures.libvirt_error()
-            restore(connection, *args)
-
-        self.stub_out(
-            'tests.functional.fake_libvirt.Connection.restoreFlags', fail
-        )
-        self.post_revert()
-        self.wait_for(self.server, 'ERROR')
-        # Not booted in silence, and nothing of its state is lost.
-        self.assertEqual('compute1', self.host_of(self.server))
-        self.assertEqual([], self.running_on(self.server))
-        self.assertIn(
-            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
-        )
+        self.fail_at_home()
 
     def _kill_the_service(self, where, name, replacement):
         self.kill(
@@ -196,13 +196,66 @@ class RbdTest(RevertTestCase):
 
 
 class MixedTest(RevertTestCase):
-    def test_a_guest_with_a_file_and_a_volume_is_booted(self):
+    """The guest has a file and a volume."""
+
+    def setUp(self):
+        super().setUp()
         self._attach_volume(self.server, VOLUME)
         self.move()
+        fake_disks.append(self._disk('compute2'), 'written after the move')
+        self.content = fake_disks.content(self._disk('compute2'))
+
+    def _disk(self, host):
+        instances = self.hosts.hosts[host].instances
+        return instances / self.server['id'] / 'disk'
+
+    def _assert_home_with_its_disks(self):
+        self.assertEqual(['compute1'], self.running_on(self.server))
+        self.assertEqual(
+            self.content, fake_disks.content(self._disk('compute1'))
+        )
+        instances = self.hosts.hosts['compute1'].instances
+        self.assertEqual([], list(instances.rglob('*.brought')))
+        self.assertEqual([], list(instances.glob('*_resize')))
+
+    def test_the_guest_goes_home_as_it_is(self):
+        # What was saved before the move is worth nothing any more.
         self.assertNotIn(
             f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
         )
-        self.assert_booted_home()
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+        self._assert_home_with_its_disks()
+
+    def test_the_file_does_not_arrive(self):
+        with self.copy_fails_for('.brought'):
+            self.assert_stays('numa_migrate_transfer_disks')
+        kept = self._disk('compute1').parent.with_name(
+            f'{self.server["id"]}_resize'
+        )
+        # As it was before the move, for whoever reverts after a power-off.
+        self.assertEqual(['disk'], [path.name for path in kept.iterdir()])
+        self.assertNotIn('written after', (kept / 'disk').read_text())
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+        self._assert_home_with_its_disks()
+
+    def test_home_does_not_know_of_such_files(self):
+        with mock.patch.object(
+            endpoint.NumaEndpoint,
+            'sync_brought',
+            autospec=True,
+            side_effect=messaging.UnsupportedVersion('1.1'),
+        ):
+            self.assert_stays('numa_migrate_transfer_disks')
+
+    def test_it_cannot_go_on_at_home(self):
+        with self.assert_goes_on(self.server):
+            self.fail_at_home()
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self._assert_home_with_its_disks()
 
 
 @ddt.ddt

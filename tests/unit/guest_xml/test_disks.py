@@ -86,3 +86,20 @@ class AtARevertTestCase(testtools.TestCase):
         both = files.replace('</devices>', '<disk device="disk"/></devices>')
         self.assertIs(Disks.SHARED, disks.at_a_revert(both, DIRECTORY))
         self.assertIs(Disks.KEPT, disks.at_a_revert(files, DIRECTORY))
+
+
+@ddt.ddt
+class OwnFilesTestCase(testtools.TestCase):
+    @ddt.data(*SHARED)
+    def test_those_in_the_directory_of_the_instance(self, source):
+        swap = FILE.replace('/disk"', '/disk.swap"')
+        xml = described(FILE, source, swap)
+        self.assertEqual(
+            ['disk', 'disk.swap'], disks.own_files(xml, DIRECTORY)
+        )
+
+    @ddt.data({'device': 'cdrom'}, {'more': '<readonly/>'})
+    def test_not_what_the_guest_cannot_write_to(self, more):
+        self.assertEqual(
+            [], disks.own_files(described(FILE, **more), DIRECTORY)
+        )

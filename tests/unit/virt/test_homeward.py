@@ -25,6 +25,7 @@ from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.checkpoint import transport
 from nova_numa_migrate.conf import numa_migrate
+from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
@@ -111,6 +112,7 @@ class GoesWithStateTestCase(HomewardTestCase):
     @ddt.data(move.State.RESTORED, move.State.HOMEWARD)
     def test_with_disks_that_it_has_written_to(self, state):
         self.assertTrue(self.goes(state))
+        self.assertTrue(self.goes(state, move.Disks.MIXED))
 
     @ddt.data(
         move.State.OPEN,
@@ -121,9 +123,8 @@ class GoesWithStateTestCase(HomewardTestCase):
     def test_not_one_that_has_not_come_with_it(self, state):
         self.assertFalse(self.goes(state))
 
-    @ddt.data(move.Disks.KEPT, move.Disks.MIXED)
-    def test_not_where_nova_takes_files_back(self, disks):
-        self.assertFalse(self.goes(move.State.RESTORED, disks))
+    def test_not_where_nova_takes_files_back(self):
+        self.assertFalse(self.goes(move.State.RESTORED, move.Disks.KEPT))
 
     def test_not_one_that_does_not_run(self):
         self.driver.is_gone.return_value = True
@@ -147,8 +148,10 @@ class SendTestCase(HomewardTestCase):
         self.driver.is_gone.return_value = True
         pathlib.Path(path).write_text('memory')
 
-    def send(self):
-        homeward.send(self.driver, self.context, self.instance, self.a_move())
+    def send(self, *args):
+        homeward.send(
+            self.driver, self.context, self.instance, self.a_move(*args)
+        )
 
     def stored(self):
         return move.Move.of(self.instance.system_metadata)
@@ -184,6 +187,26 @@ class SendTestCase(HomewardTestCase):
         self.driver.transport.send.side_effect = Failure
         self.assertRaises(exception.MigrationError, self.send)
         self.assert_goes_on(restored=True)
+
+    def test_its_files_go_with_it(self):
+        bring = self.patch(brought, 'bring')
+        mixed = move.State.RESTORED, move.Disks.MIXED
+        self.send(*mixed)
+        bring.assert_called_once_with(
+            self.driver, self.context, self.instance, self.a_move(*mixed)
+        )
+        self.assertIs(move.State.HOMEWARD, self.stored().state)
+
+    def test_its_files_do_not_arrive(self):
+        self.patch(brought, 'bring', side_effect=Failure)
+        withdraw = self.patch(brought, 'withdraw')
+        mixed = move.State.RESTORED, move.Disks.MIXED
+        self.assertRaises(Failure, self.send, *mixed)
+        self.assert_goes_on(restored=True)
+        withdraw.assert_called_once_with(
+            self.driver, self.instance, self.a_move(*mixed)
+        )
+        self.save.assert_not_called()
 
     def test_nobody_would_know(self):
         self.save.side_effect = Failure
