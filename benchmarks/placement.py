@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from nova import objects
 from nova.virt import hardware
 
+from benchmarks import filtering
 from benchmarks import fleet
 from benchmarks import fuzz_placement
 from nova_numa_migrate import fit
@@ -142,6 +143,23 @@ def growth() -> Result:
     return Result(large / small, 'times', 'as many times the hosts', 10)
 
 
+def filter_per_host() -> Result:
+    """A look of the filter at one host of many, and at one of a tenth."""
+    topologies = [_topology(text) for text in fleet.reports(100, 8)]
+    spec = filtering.request(_nova_guest(2), NodeMap((7, 6)))
+    many, few = (
+        statistics.median(
+            filtering.seconds_per_host(
+                filtering.host_states(topologies, count), spec
+            )
+            for _ in range(5)
+        )
+        for count in (_FLEET // 2, _FLEET // 20)
+    )
+    peer = f'one of {_FLEET // 20} hosts in place of {_FLEET // 2}'
+    return Result(1e6 * many, 'us', peer, 1e6 * few)
+
+
 ALL: dict[str, Callable[[], Result]] = {
     run.__name__: run
     for run in (
@@ -153,6 +171,7 @@ ALL: dict[str, Callable[[], Result]] = {
         plan_10000x8_memory,
         wrong_answers,
         growth,
+        filter_per_host,
     )
 }
 
