@@ -25,6 +25,7 @@ def request(guest: Any, node_map: NodeMap) -> Any:
     return objects.RequestSpec(
         context,
         numa_topology=guest,
+        flavor=objects.Flavor(),
         pci_requests=None,
         scheduler_hints=plan.added_to({}),
         instance_uuid='d3b6b6a2-6a2c-4d6b-8b7d-0a2f4e6c8b10',

@@ -71,6 +71,7 @@ class MissesTestCase(test.NoDBTestCase):
             self.context,
             **{
                 'numa_topology': topologies.guest(),
+                'flavor': objects.Flavor(),
                 'instance_uuid': uuids.instance,
                 'pci_requests': None,
                 'requested_destination': None,
