@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 import dataclasses
 import itertools
 import json
-from typing import Self
+from typing import Any, Self
 
 from nova_numa_migrate import metadata as texts
 from nova_numa_migrate.hint import NodeMap
@@ -26,7 +26,7 @@ from nova_numa_migrate.move import MOVE_KEY
 _KEY = 'numa_binding'
 #: What a revert puts back; it is forgotten with the move.
 _BEFORE_KEY = f'{MOVE_KEY}_binding_before'
-#: Before that move the guest was bound to nothing.
+#: Where nothing is stored.
 _NOTHING = 'null'
 
 
@@ -73,25 +73,26 @@ class Binding:
     @classmethod
     def of(cls, metadata: Mapping[str, str], host: str | None) -> Self | None:
         """The binding of an instance to nodes of that host, or None."""
-        found = cls._read(texts.get(metadata, _KEY))
+        found = cls._read(json.loads(texts.get(metadata, _KEY) or _NOTHING))
         return found if found and found.host == host else None
 
     @classmethod
-    def before(cls, metadata: Mapping[str, str]) -> Self | None:
-        """The binding that a revert of the present move puts back."""
-        return cls._read(texts.get(metadata, _BEFORE_KEY))
+    def before(
+        cls, metadata: Mapping[str, str], migration: str
+    ) -> Self | None:
+        """The binding that a revert of that migration puts back."""
+        known = _changed(metadata, migration)
+        return cls._read(known['was']) if known else None
 
     @classmethod
-    def _read(cls, text: str | None) -> Self | None:
-        stored = json.loads(text or _NOTHING)
+    def _read(cls, stored: Any) -> Self | None:
         if stored is None:
             return None
         return cls(stored['host'], NodeMap.parse(stored['nodes']).nodes)
 
-    def __str__(self) -> str:
-        """As it is stored."""
-        stored = {'host': self.host, 'nodes': str(NodeMap(self.nodes))}
-        return json.dumps(stored, separators=(',', ':'))
+    def to_primitive(self) -> dict[str, str]:
+        """For JSON."""
+        return {'host': self.host, 'nodes': str(NodeMap(self.nodes))}
 
 
 def place(metadata: MutableMapping[str, str], new: Binding | None) -> None:
@@ -99,29 +100,48 @@ def place(metadata: MutableMapping[str, str], new: Binding | None) -> None:
     if new is None:
         texts.remove(metadata, _KEY)
     else:
-        texts.put(metadata, _KEY, str(new))
+        texts.put(metadata, _KEY, _dumped(new.to_primitive()))
 
 
-def replace(metadata: MutableMapping[str, str], new: Binding | None) -> bool:
-    """Bind the guest so from now on, until the move is reverted.
+def replace(
+    metadata: MutableMapping[str, str], new: Binding | None, migration: str
+) -> bool:
+    """Bind the guest so from now on, until the migration is reverted.
 
+    :param migration: its uuid.
     :returns: whether that changes anything.
     """
     old = texts.get(metadata, _KEY)
     if old is None and new is None:
         return False
-    texts.put(metadata, _BEFORE_KEY, old or _NOTHING)
+    was = json.loads(old or _NOTHING)
+    texts.put(
+        metadata, _BEFORE_KEY, _dumped({'migration': migration, 'was': was})
+    )
     place(metadata, new)
     return True
 
 
-def put_back(metadata: MutableMapping[str, str]) -> bool:
-    """Bind the guest as before the move, if that has changed it.
+def put_back(metadata: MutableMapping[str, str], migration: str) -> bool:
+    """Bind the guest as before the migration, if that has changed it.
 
     :returns: whether it had.
     """
-    if texts.get(metadata, _BEFORE_KEY) is None:
+    if _changed(metadata, migration) is None:
         return False
-    place(metadata, Binding.before(metadata))
+    place(metadata, Binding.before(metadata, migration))
     texts.remove(metadata, _BEFORE_KEY)
     return True
+
+
+def _changed(metadata: Mapping[str, str], migration: str) -> Any | None:
+    """What was before that migration; one left over from another is none.
+
+    A host without the plugin that ends a migration takes nothing away.
+    """
+    known = json.loads(texts.get(metadata, _BEFORE_KEY) or _NOTHING)
+    return known if known and known['migration'] == migration else None
+
+
+def _dumped(stored: Any) -> str:
+    return json.dumps(stored, separators=(',', ':'))

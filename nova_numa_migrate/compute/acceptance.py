@@ -62,13 +62,19 @@ def at_the_return(manager: Any, context: Any, instance: Any) -> None:
     demand = manager.driver.demand_of(instance)
     topology = instance.migration_context.old_numa_topology
     if topology is None:
-        bound = Binding.before(instance.system_metadata)
+        bound = _bound_before(instance)
         topology = bound and fit.bare(instance.flavor, bound.nodes)
     refusals = _at_the_save(manager, context, instance, demand, topology)
     if refusals:
         raise exception.MigrationPreCheckError(
             reason=demands.told(manager.host, refusals)
         )
+
+
+def _bound_before(instance: Any) -> Binding | None:
+    metadata = instance.system_metadata
+    move = Move.of(metadata)
+    return Binding.before(metadata, move.migration) if move else None
 
 
 def _at_the_save(

@@ -28,24 +28,25 @@ LOG = logging.getLogger(__name__)
 _Driver: Any = object
 
 
-def arrive(instance: Any, move: Move | None) -> None:
+def arrive(instance: Any, migration: Any, move: Move | None) -> None:
     """At the destination: from now on the guest is bound as its move asks.
 
     To be called before its XML is written, and saved at once: whatever
     becomes of the move from here on, this host's nodes are meant.
 
+    :param migration: objects.Migration.
     :param move: None for a migration without a hint, which binds to nothing.
     """
     new = None
     if move is not None and instance.numa_topology is None:
         new = Binding(CONF.host, move.node_map.nodes)
-    if binding.replace(instance.system_metadata, new):
+    if binding.replace(instance.system_metadata, new, migration.uuid):
         instance.save()
 
 
-def come_home(instance: Any) -> None:
+def come_home(instance: Any, migration: Any) -> None:
     """At the source: the guest is bound as before the migration."""
-    if binding.put_back(instance.system_metadata):
+    if binding.put_back(instance.system_metadata, migration.uuid):
         instance.save()
 
 

@@ -181,7 +181,7 @@ class NumaLibvirtDriver(
             novas(context, migration, instance, disk_info, *args, **kwargs)
 
         move = Move.of(instance.system_metadata, migration.uuid)
-        bound.arrive(instance, move)
+        bound.arrive(instance, migration, move)
         if move is None or move.state is not State.SAVED:
             finish()
             return
@@ -226,7 +226,7 @@ class NumaLibvirtDriver(
             *args,
             **kwargs,
         )
-        bound.come_home(instance)
+        bound.come_home(instance, migration)
         home = homecoming.Homecoming.of(self, instance)
         if home.journal is not None:
             destination.require(self.checkpoints.image(instance.uuid))

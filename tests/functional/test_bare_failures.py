@@ -6,7 +6,6 @@ from __future__ import annotations
 import itertools
 from unittest import mock
 
-from nova_numa_migrate.compute import claim
 from nova_numa_migrate.move import MOVE_KEY
 from tests.functional import fake_libvirt
 from tests.functional import test_bare
@@ -217,20 +216,9 @@ class RescheduleTest(BoundTestCase):
     HOSTS = (HERE, THERE, 'compute3')
 
     def test_the_next_host_takes_it(self):
-        refused = []
-        claim_nodes = claim.NumaMoveClaim._claim_nodes
-
-        def refuse_once(self, *args):
-            if not refused:
-                refused.append(self.tracker.host)
-                return 'somebody was faster'
-            return claim_nodes(self, *args)
-
         with (
             self.assert_goes_on(self.server),
-            mock.patch.object(
-                claim.NumaMoveClaim, '_claim_nodes', refuse_once
-            ),
+            self.first_host_refuses() as refused,
         ):
             self.hinted_migrate(self.server, [3, 1])
         (second,) = {THERE, 'compute3'} - set(refused)

@@ -7,6 +7,7 @@ the others, as it would not in a cloud.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import pathlib
 import threading
@@ -99,6 +100,24 @@ class FailingTestCase(base.NumaMigrateTestCase):
             restore(self, *args)
 
         return mock.patch.object(fake_libvirt.Connection, 'restoreFlags', fail)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def first_host_refuses():
+        """The claim of the first host fails; its name is in the list."""
+        refused = []
+        claim_nodes = claim.NumaMoveClaim._claim_nodes
+
+        def refuse_once(self, *args):
+            if not refused:
+                refused.append(self.tracker.host)
+                return 'somebody was faster'
+            return claim_nodes(self, *args)
+
+        with mock.patch.object(
+            claim.NumaMoveClaim, '_claim_nodes', refuse_once
+        ):
+            yield refused
 
     def wait_until_home(self, migration):
         """The server is active, and then its migration has that status."""
@@ -470,20 +489,9 @@ class RescheduleTest(FailingTestCase):
     HOSTS = ('compute1', 'compute2', 'compute3')
 
     def test_the_next_host_takes_the_same_nodes(self):
-        refused = []
-        claim_nodes = claim.NumaMoveClaim._claim_nodes
-
-        def refuse_once(self, *args):
-            if not refused:
-                refused.append(self.tracker.host)
-                return 'somebody was faster'
-            return claim_nodes(self, *args)
-
         with (
             self.assert_goes_on(self.server),
-            mock.patch.object(
-                claim.NumaMoveClaim, '_claim_nodes', refuse_once
-            ),
+            self.first_host_refuses() as refused,
         ):
             self.hinted_migrate(self.server, [3, 2])
         (second,) = {'compute2', 'compute3'} - set(refused)

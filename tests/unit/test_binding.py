@@ -12,7 +12,8 @@ from nova_numa_migrate import move
 
 HERE = binding.Binding('compute1', (3, 1))
 THERE = binding.Binding('compute2', (0,))
-MOVE = move.Move('a-migration', hint.NodeMap((0,)), hint.CheckpointMode.NEVER)
+ID = 'a-migration'
+MOVE = move.Move(ID, hint.NodeMap((0,)), hint.CheckpointMode.NEVER)
 
 nodes = st.lists(
     st.integers(0, hint.MAX_ID), min_size=1, max_size=128, unique=True
@@ -63,7 +64,7 @@ class BindingTestCase(testtools.TestCase):
 
     def test_nothing_at_first(self):
         self.assertIsNone(self.bound())
-        self.assertIsNone(binding.Binding.before(self.metadata))
+        self.assertIsNone(binding.Binding.before(self.metadata, ID))
 
     @hypothesis.given(nodes)
     def test_it_reads_back_on_its_host_alone(self, nodes):
@@ -84,43 +85,50 @@ class BindingTestCase(testtools.TestCase):
         binding.place(self.metadata, HERE)
         before = dict(self.metadata)
         for new in (THERE, None):
-            self.assertTrue(binding.replace(self.metadata, new))
+            self.assertTrue(binding.replace(self.metadata, new, ID))
             self.assertEqual(new, self.bound('compute2'))
             self.assertIsNone(self.bound())
-            self.assertEqual(HERE, binding.Binding.before(self.metadata))
-            self.assertTrue(binding.put_back(self.metadata))
+            self.assertEqual(HERE, binding.Binding.before(self.metadata, ID))
+            self.assertTrue(binding.put_back(self.metadata, ID))
             self.assertEqual(before, self.metadata)
 
     def test_a_revert_to_nothing(self):
-        self.assertTrue(binding.replace(self.metadata, THERE))
-        self.assertIsNone(binding.Binding.before(self.metadata))
-        self.assertTrue(binding.put_back(self.metadata))
+        self.assertTrue(binding.replace(self.metadata, THERE, ID))
+        self.assertIsNone(binding.Binding.before(self.metadata, ID))
+        self.assertTrue(binding.put_back(self.metadata, ID))
         self.assertEqual(self.before, self.metadata)
 
     def test_a_guest_that_never_was_bound_is_not_touched(self):
-        self.assertFalse(binding.replace(self.metadata, None))
-        self.assertFalse(binding.put_back(self.metadata))
+        self.assertFalse(binding.replace(self.metadata, None, ID))
+        self.assertFalse(binding.put_back(self.metadata, ID))
         self.assertEqual(self.before, self.metadata)
 
     def test_only_once(self):
         binding.place(self.metadata, HERE)
-        binding.replace(self.metadata, THERE)
-        binding.put_back(self.metadata)
-        self.assertFalse(binding.put_back(self.metadata))
+        binding.replace(self.metadata, THERE, ID)
+        binding.put_back(self.metadata, ID)
+        self.assertFalse(binding.put_back(self.metadata, ID))
         self.assertEqual(HERE, self.bound())
+
+    def test_what_another_migration_has_left_is_not_put_back(self):
+        binding.place(self.metadata, HERE)
+        binding.replace(self.metadata, THERE, 'another')
+        self.assertIsNone(binding.Binding.before(self.metadata, ID))
+        self.assertFalse(binding.put_back(self.metadata, ID))
+        self.assertEqual(THERE, self.bound('compute2'))
 
     def test_it_outlives_the_move_and_what_was_before_does_not(self):
         MOVE.store(self.metadata)
         binding.place(self.metadata, HERE)
-        binding.replace(self.metadata, THERE)
+        binding.replace(self.metadata, THERE, ID)
         move.forget(self.metadata)
         self.assertEqual(THERE, self.bound('compute2'))
-        self.assertFalse(binding.put_back(self.metadata))
+        self.assertFalse(binding.put_back(self.metadata, ID))
 
     def test_the_move_is_not_mistaken_for_it(self):
         binding.place(self.metadata, HERE)
-        binding.replace(self.metadata, THERE)
+        binding.replace(self.metadata, THERE, ID)
         self.assertIsNone(move.Move.of(self.metadata))
         MOVE.store(self.metadata)
         self.assertEqual(MOVE, move.Move.of(self.metadata))
-        self.assertEqual(HERE, binding.Binding.before(self.metadata))
+        self.assertEqual(HERE, binding.Binding.before(self.metadata, ID))

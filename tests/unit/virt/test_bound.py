@@ -165,6 +165,7 @@ class ArrivalTestCase(BoundTestCase):
         patcher = mock.patch.object(objects.Instance, 'save', autospec=True)
         self.save = patcher.start()
         self.addCleanup(patcher.stop)
+        self.migration = objects.Migration(uuid=uuids.migration)
         self.move = move.Move(
             uuids.migration,
             hint.NodeMap((3, 1)),
@@ -172,22 +173,22 @@ class ArrivalTestCase(BoundTestCase):
         )
 
     def test_with_a_hint(self):
-        bound.arrive(self.instance, self.move)
+        bound.arrive(self.instance, self.migration, self.move)
         self.save.assert_called_once_with()
         self.assertEqual(
             binding.Binding('compute1', (3, 1)), self.bound_on('compute1')
         )
 
     def test_without_one_it_is_dropped(self):
-        bound.arrive(self.instance, None)
+        bound.arrive(self.instance, self.migration, None)
         self.save.assert_called_once_with()
         self.assertIsNone(self.bound_on('compute0'))
 
     def test_it_comes_home(self):
         for by in (self.move, None):
-            bound.arrive(self.instance, by)
+            bound.arrive(self.instance, self.migration, by)
             self.save.reset_mock()
-            bound.come_home(self.instance)
+            bound.come_home(self.instance, self.migration)
             self.save.assert_called_once_with()
             self.assertEqual(
                 binding.Binding('compute0', (2,)), self.bound_on('compute0')
@@ -196,8 +197,8 @@ class ArrivalTestCase(BoundTestCase):
     def test_one_with_a_topology_is_never_bound(self):
         binding.place(self.instance.system_metadata, None)
         self.instance.numa_topology = topologies.guest(2)
-        bound.arrive(self.instance, self.move)
-        bound.come_home(self.instance)
+        bound.arrive(self.instance, self.migration, self.move)
+        bound.come_home(self.instance, self.migration)
         self.save.assert_not_called()
         self.assertEqual({}, self.instance.system_metadata)
 
