@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 import contextlib
+import threading
 from typing import Any
 
 from nova import utils
@@ -25,21 +26,27 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._node_maps: dict[str, NodeMap] = {}
+        # Of each thread its own, see claiming.
+        self._claiming = threading.local()
         self._expected: dict[str, Sequence[Need]] = {}
 
     @contextlib.contextmanager
     def claiming(self, instance: str, node_map: NodeMap) -> Iterator[None]:
-        """While in it, the instance's claim is one of the named nodes."""
-        self._node_maps[instance] = node_map
+        """While in it, the instance's claim is one of the named nodes.
+
+        Of this thread alone: a refused request resets the server before its
+        own thread is done, and Nova lets in the next one.
+        """
+        self._claiming.named = instance, node_map
         try:
             yield
         finally:
-            del self._node_maps[instance]
+            del self._claiming.named
 
     def node_map_of(self, instance: str) -> NodeMap | None:
         """The nodes that the move of the instance names, if it names any."""
-        return self._node_maps.get(instance)
+        named, node_map = getattr(self._claiming, 'named', ('', None))
+        return node_map if named == instance else None
 
     def instance_claim(
         self,

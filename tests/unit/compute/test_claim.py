@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The claim of the named cells, and the tracker that knows which."""
 
+import threading
 from unittest import mock
 
 import ddt
@@ -241,6 +242,25 @@ class TrackerTestCase(test.NoDBTestCase):
             self.assertEqual(self.nodes, self.tracker.node_map_of('u1'))
             self.assertIsNone(self.tracker.node_map_of('u2'))
         self.assertIsNone(self.tracker.node_map_of('u1'))
+
+    def test_two_requests_at_one_time_do_not_end_each_other(self):
+        begun, over = threading.Event(), threading.Event()
+        found = []
+
+        def second():
+            with self.tracker.claiming('u1', hint.NodeMap((1, 0))):
+                begun.set()
+                over.wait(60)
+                found.append(self.tracker.node_map_of('u1'))
+
+        thread = threading.Thread(target=second)
+        with self.tracker.claiming('u1', self.nodes):
+            thread.start()
+            self.assertTrue(begun.wait(60))
+            self.assertEqual(self.nodes, self.tracker.node_map_of('u1'))
+        over.set()
+        thread.join(60)
+        self.assertEqual([hint.NodeMap((1, 0))], found)
 
     def bound_by(self, name, *args, topology=None):
         """What an instance is bound to when Nova's claim is made."""
