@@ -16,6 +16,8 @@ IMAGE = "guest"
 # Name: MiB of memory, virtual CPUs, extra specs. As small as a guest can be
 # whose pattern fills most of what its kernel leaves: so are its checkpoints.
 _DEDICATED = {"hw:cpu_policy": "dedicated"}
+# 2 MiB each, of which a host has none until a trial reserves some.
+_HUGE = {"hw:mem_page_size": "large"}
 # By its size a cell is found again in the memory of its emulator.
 _UNEVEN = {
     "hw:numa_cpus.0": "0",
@@ -26,6 +28,10 @@ _UNEVEN = {
 FLAVORS: dict[str, tuple[int, int, dict[str, str]]] = {
     "numa1": (96, 1, {"hw:numa_nodes": "1", **_DEDICATED}),
     "numa2": (128, 2, {"hw:numa_nodes": "2", **_UNEVEN, **_DEDICATED}),
+    "shared1": (96, 1, {"hw:numa_nodes": "1"}),
+    "shared2": (128, 2, {"hw:numa_nodes": "2", **_UNEVEN}),
+    "even2": (128, 2, {"hw:numa_nodes": "2", **_DEDICATED}),
+    "huge1": (96, 1, {"hw:numa_nodes": "1", **_DEDICATED, **_HUGE}),
     # Guests without a NUMA topology.
     "plain1": (96, 1, {}),
     "plain2": (128, 2, {}),

@@ -8,6 +8,7 @@ import collections.abc
 import contextlib
 import dataclasses
 import json
+import typing
 
 from openstack import connection
 import sqlalchemy
@@ -36,8 +37,56 @@ class Books:
     pins: dict[str, set[int]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Use:
+    """What is in use of a host node, as the host's audit reports it.
+
+    :param pins: CPUs that guests have for themselves
+    :param mib: memory of guests
+    """
+
+    pins: frozenset[int]
+    mib: int
+
+
 def read(cloud: connection.Connection) -> Books:
     """Read Placement's allocations and the hosts' reports."""
+    reported = used()
+    pins = {
+        host: set[int]().union(*(use.pins for use in nodes.values()))
+        for host, nodes in reported.items()
+    }
+    return Books(_allocations(cloud), pins)
+
+
+def used() -> dict[str, dict[int, Use]]:
+    """What is in use of each node of each host."""
+    return {
+        host: {
+            node["id"]: Use(
+                frozenset(node["pinned_cpus"]), node["memory_usage"]
+            )
+            for node in nodes
+        }
+        for host, nodes in _reports().items()
+    }
+
+
+def huge_pages(host: str, kib: int) -> tuple[int, ...]:
+    """How many pages of a size each node of a host has, used or not."""
+    return tuple(
+        sum(
+            pool["nova_object.data"]["total"]
+            for pool in node["mempages"]
+            if pool["nova_object.data"]["size_kb"] == kib
+        )
+        for node in _reports()[host]
+    )
+
+
+def _allocations(
+    cloud: connection.Connection,
+) -> dict[str, dict[str, dict[str, int]]]:
     placement = cloud.placement
     allocations = {}
     for provider in placement.get("/resource_providers").json()[
@@ -48,7 +97,7 @@ def read(cloud: connection.Connection) -> Books:
         allocations[provider["name"]] = {
             consumer: entry["resources"] for consumer, entry in found.items()
         }
-    return Books(allocations, _pins())
+    return allocations
 
 
 def on_host(host: machine.Host, server: str, domain: str) -> list[str]:
@@ -84,19 +133,17 @@ def unfinished(server: str) -> list[str]:
     ]
 
 
-def _pins() -> dict[str, set[int]]:
+def _reports() -> dict[str, list[dict[str, typing.Any]]]:
+    """The nodes of each host, as the hosts report them."""
     query = "SELECT host, numa_topology FROM compute_nodes WHERE deleted = 0"
     with _cell() as cell:
         reports = cell.execute(sqlalchemy.text(query)).all()
-    return {str(host): _pinned(topology) for host, topology in reports}
-
-
-def _pinned(topology: str) -> set[int]:
-    cells = json.loads(topology)["nova_object.data"]["cells"]
     return {
-        cpu
-        for cell in cells
-        for cpu in cell["nova_object.data"]["pinned_cpus"]
+        str(host): [
+            cell["nova_object.data"]
+            for cell in json.loads(topology)["nova_object.data"]["cells"]
+        ]
+        for host, topology in reports
     }
 
 

@@ -7,6 +7,8 @@ import contextlib
 from lab.damage import guest as lab_guest
 from lab.damage import history as lab_history
 from lab.damage import table as damage
+from lab.frame import errors
+from lab.frame import readiness
 from lab.hosts import machine
 from lab.proof import moves
 from lab.proof import servers
@@ -55,10 +57,11 @@ class Guest(lab_guest.Guest):
         :returns: whether it has moved
         """
         status = self.ask(host, nodes)
-        moved = self._stage.verdict.claim(
-            status == MOVED and self.host == host.name,
+        moved = status == MOVED and self.host == host.name
+        self._stage.verdict.claim(
+            moved,
             f"{self.name} has moved onto nodes {nodes} of {host.name}: "
-            f"{status} on {self.host}, {self.refusals()}",
+            f"{status} on {self.host}, {'' if moved else self.refusals()}",
         )
         if moved:
             self.prove(host, nodes)
@@ -93,12 +96,22 @@ class Guest(lab_guest.Guest):
         return sorted(action["events"], key=lambda e: str(e["start_time"]))
 
     def refusals(self) -> list[str]:
-        """Why its last action did not do what was asked, each reason once."""
-        told = [
-            event["details"]
-            for event in self.events()
-            if event["result"] == "Error" and event["details"]
-        ]
+        """Why its last action did not do what was asked, each reason once.
+
+        Nova resets a server before it writes down why.
+        """
+        told: list[str] = []
+
+        def check() -> bool:
+            told[:] = [
+                event["details"]
+                for event in self.events()
+                if event["result"] == "Error" and event["details"]
+            ]
+            return bool(told)
+
+        with contextlib.suppress(errors.LabError):
+            readiness.wait("a reason", check, timeout=15, interval=0.5)
         return list(dict.fromkeys(told))
 
     def goes_on(self, since: float) -> lab_history.History:

@@ -12,6 +12,12 @@ from lab.proof import moves
 from lab.proof import report
 from lab.proof import servers
 
+# Of memory that is the guest's; all else of the emulator has another.
+_POLICIES = ("bind", "interleave")
+# Percent by which equal shares of the pages may differ: the kernel takes
+# turns by addresses, of which the guest has not used all.
+_UNEVEN = 5.0
+
 
 def claim(
     stage: moves.Stage,
@@ -25,6 +31,9 @@ def claim(
     """
     asked = [int(node) for node in nodes.split(",")]
     cells = guest.server.cells()
+    if not cells:
+        _claim_bare(stage, guest, host, asked)
+        return
     claimed = [cell.node for cell in cells]
     what = f"{guest.name} on {host.name}"
     stage.verdict.claim(
@@ -47,6 +56,37 @@ def claim(
     )
 
 
+def _claim_bare(
+    stage: moves.Stage,
+    guest: lab_guest.Guest,
+    host: machine.Host,
+    nodes: list[int],
+) -> None:
+    """Of one without a NUMA topology: its memory is shared out by pages."""
+    flavor = guest.show()["flavor"]
+    measured = memory.measure(host.shell, guest.domain)
+    areas = _bound(measured, flavor["ram"])
+    what = f"{guest.name} on {host.name}"
+    found = ", ".join(f"{report.pages(a)} ({a.policy})" for a in areas)
+    stage.steps.note(f"{what}: {flavor['ram']} MiB over {nodes}: {found}")
+    least = 100 / len(nodes) - _UNEVEN
+    stage.verdict.claim(
+        len(areas) == 1
+        and set(areas[0].pages) == set(nodes)
+        and all(areas[0].share(node) >= least for node in nodes),
+        f"{what}: all pages are on {nodes}, in equal shares: {found}",
+    )
+    vcpus = int(flavor["vcpus"])
+    runs = {
+        vcpu: str(topology.cpus(nodes[vcpu * len(nodes) // vcpus])[0])
+        for vcpu in range(vcpus)
+    }
+    stage.verdict.claim(
+        measured.pinning == runs,
+        f"{what}: its virtual CPUs run on {runs}: {measured.pinning}",
+    )
+
+
 def _by_size(
     cells: collections.abc.Sequence[servers.Cell],
 ) -> dict[int, list[int]]:
@@ -58,11 +98,11 @@ def _by_size(
 
 
 def _bound(measured: memory.Measured, mib: int) -> list[memory.Area]:
-    """The ranges of that size whose pages are bound: the guest's memory."""
+    """The ranges of that size whose pages are bound."""
     return [
         area
         for area in measured.areas
-        if area.size == mib << 20 and area.policy.startswith("bind")
+        if area.size == mib << 20 and area.policy.startswith(_POLICIES)
     ]
 
 

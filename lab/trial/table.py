@@ -2,10 +2,16 @@
 """The trials by their names."""
 
 import collections.abc
+import functools
 
 from lab.proof import moves
+from lab.trial import audits
 from lab.trial import corruption
+from lab.trial import dry_run
 from lab.trial import revert_disks
+from lab.trial import same_host
+from lab.trial import short_node
+from lab.trial import time_to_stop
 
 Trial = collections.abc.Callable[[moves.Stage], None]
 
@@ -13,6 +19,11 @@ Trial = collections.abc.Callable[[moves.Stage], None]
 TRIALS: dict[str, Trial] = {
     "corruption": corruption.run,
     "revert-disks": revert_disks.run,
+    "short-node": short_node.run,
+    "same-host": same_host.run,
+    "time-to-stop": time_to_stop.run,
+    "audits": audits.run,
+    **dry_run.trials(),
 }
 
 
@@ -27,4 +38,5 @@ def select(names: collections.abc.Sequence[str]) -> dict[str, Trial]:
 
 def what(trial: Trial) -> str:
     """What a trial shows, in a line."""
-    return (trial.__doc__ or "").partition("\n")[0]
+    told = trial.func if isinstance(trial, functools.partial) else trial
+    return (told.__doc__ or "").partition("\n")[0]

@@ -5,6 +5,7 @@ from unittest import mock
 
 import testtools
 
+from lab.damage import books
 from lab.frame import errors
 from lab.proof import memory
 from lab.proof import moves
@@ -12,7 +13,9 @@ from lab.proof import servers
 from lab.proof import verdict as lab_verdict
 from lab.trial import disks
 from lab.trial import guests
+from lab.trial import ledger
 from lab.trial import pages
+from lab.trial import short_node
 from lab.trial import table
 
 _MIB = 1 << 20
@@ -77,6 +80,64 @@ class PagesTest(testtools.TestCase):
         self.assertIn("[2, 3] are claimed: [3, 2]", untrue)
 
 
+class BarePagesTest(testtools.TestCase):
+    """A guest without a NUMA topology, over two nodes."""
+
+    def claimed(self, policy, found, pinning):
+        guest = mock.create_autospec(guests.Guest, instance=True)
+        guest.name, guest.domain = "guest", "instance-1"
+        guest.server = mock.create_autospec(servers.Server, instance=True)
+        guest.server.cells.return_value = []
+        guest.show.return_value = {"flavor": {"ram": 128, "vcpus": 2}}
+        stage = mock.create_autospec(moves.Stage, instance=True)
+        stage.steps = mock.MagicMock()
+        stage.verdict = lab_verdict.Verdict()
+        with mock.patch.object(memory, "measure", autospec=True) as measure:
+            measure.return_value = memory.Measured(
+                (memory.Area(128 * _MIB, policy, found),), pinning
+            )
+            pages.claim(stage, guest, mock.MagicMock(), "3,1")
+        return stage.verdict.untrue
+
+    def test_in_equal_shares(self):
+        untrue = self.claimed(
+            "interleave:1,3", {1: 49, 3: 51}, {0: "6", 1: "2"}
+        )
+        self.assertEqual((), untrue)
+
+    def test_in_other_shares(self):
+        [untrue] = self.claimed(
+            "interleave:1,3", {1: 40, 3: 60}, {0: "6", 1: "2"}
+        )
+        self.assertIn("in equal shares", untrue)
+
+    def test_a_page_elsewhere(self):
+        [untrue] = self.claimed(
+            "interleave:1,3", {1: 49, 3: 50, 0: 1}, {0: "6", 1: "2"}
+        )
+        self.assertIn("in equal shares", untrue)
+
+    def test_cpus_of_the_other_node(self):
+        [untrue] = self.claimed(
+            "interleave:1,3", {1: 50, 3: 50}, {0: "2", 1: "6"}
+        )
+        self.assertIn("virtual CPUs", untrue)
+
+
+class LedgerTest(testtools.TestCase):
+    def test_old_and_new_cells_on_one_node_add_up(self):
+        old = [servers.Cell(72, 0, {0: 1}), servers.Cell(56, 1, {1: 3})]
+        new = [servers.Cell(72, 1, {0: 2}), servers.Cell(56, 3, {})]
+        self.assertEqual(
+            {
+                0: books.Use(frozenset({1}), 72),
+                1: books.Use(frozenset({2, 3}), 56 + 72),
+                3: books.Use(frozenset(), 56),
+            },
+            ledger.of(old, new),
+        )
+
+
 class DisksTest(testtools.TestCase):
     def test_records(self):
         text = "".join(f"{_BOOT:36} {n:10}\n" for n in (1, 2))
@@ -85,6 +146,19 @@ class DisksTest(testtools.TestCase):
     def test_half_a_record(self):
         self.assertRaises(
             errors.LabError, disks.records, f"{_BOOT:36} {1:10}\n{_BOOT}"
+        )
+
+
+class ShortNodeTest(testtools.TestCase):
+    def test_the_numbers_of_a_refusal(self):
+        found = short_node.WORDS.search(
+            "Host host2 cannot take the guest: node 1 has 71 MiB free now in "
+            "pages of 4 KiB, 0 MiB of them promised to guests on their way "
+            "and 128 MiB to stay free; the guest needs 96 MiB"
+        )
+        self.assertEqual(
+            {"node": "1", "free": "71", "margin": "128", "needs": "96"},
+            found.groupdict(),
         )
 
 
