@@ -35,7 +35,7 @@ def run(stage: moves.Stage) -> None:
     hosts = (stage.source, stage.destination)
     for host in hosts:
         with stage.steps(f"{host.name} audited every {_SECONDS} s"):
-            audit.often(host, _SECONDS)
+            audit.often(host, _SECONDS, told=True)
     try:
         with guests.made(stage, stage.source, "0,1", "numa2") as guest:
             _play(stage, guest)

@@ -10,7 +10,8 @@ from lab.frame import readiness
 from lab.hosts import machine
 
 _FILE = "/var/log/nova/compute.log"
-# Nova's resource tracker writes it at the end of each audit.
+# Nova's resource tracker writes it at the end of each audit, see
+# damage.audit.
 _AUDITED = "Final resource view"
 _BAD = (" ERROR ", " CRITICAL ", "Traceback")
 # Fewer seconds than a service needs to start.

@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import fixtures
 import testtools
 
+from lab.damage import audit
 from lab.damage import history
 from lab.damage import report
 from lab.damage import saboteur
@@ -258,3 +260,43 @@ class SaboteurTest(testtools.TestCase):
         self.order(do="cut", to=str(image))
         self.assertEqual({"done": "cut"}, self.said())
         self.assertEqual(flipped[:50], image.read_bytes())
+
+
+class AuditTest(testtools.TestCase):
+    """The script as a host runs it, beside a systemctl of our own."""
+
+    def setUp(self):
+        super().setUp()
+        self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.file = self.directory / "service"
+        self.file.write_text("PROGRAM=nova\nINTERVAL=60\n")
+        self.restarted = self.directory / "restarted"
+        command = self.directory / "systemctl"
+        command.write_text(f'#!/bin/sh\necho "$@" >>{self.restarted}\n')
+        command.chmod(0o755)
+
+    def set(self, *lines):
+        """Run it; the file, and how often the service was restarted."""
+        subprocess.run(
+            ["sh", "-c", audit.SET, "set", self.file, "unit", *lines],
+            env={"PATH": f"{self.directory}:{os.environ['PATH']}"},
+            check=True,
+        )
+        restarts = []
+        if self.restarted.exists():
+            restarts = self.restarted.read_text().splitlines()
+        self.assertEqual(["restart unit"] * len(restarts), restarts)
+        return self.file.read_text().splitlines(), len(restarts)
+
+    def test_only_a_change_restarts(self):
+        wanted = ["PROGRAM=nova", "INTERVAL=1", "LEVELS=tracker=DEBUG"]
+        for _ in range(2):
+            found = self.set("INTERVAL=1", "LEVELS=tracker=DEBUG")
+            self.assertEqual((wanted, 1), found)
+        for _ in range(2):
+            found = self.set("INTERVAL=20", "LEVELS=")
+            self.assertEqual((["PROGRAM=nova", "INTERVAL=20"], 2), found)
+        self.assertEqual(
+            {"service", "systemctl", "restarted"},
+            {path.name for path in self.directory.iterdir()},
+        )
