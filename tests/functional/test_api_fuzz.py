@@ -65,4 +65,6 @@ class ApiFuzzTest(base.NumaMigrateTestCase):
         self.assertEqual(4, len({label for label, _ in fuzz.counts}))
         action = f'POST {openapi.ACTION_PATH}'
         statuses = {s for label, s in fuzz.counts if label == action}
-        self.assertLessEqual({200, 202, 400, 404, 409}, statuses)
+        self.assertLessEqual({400, 404, 409}, statuses)
+        # A dry run or a move; which of them depends on what moves meanwhile.
+        self.assertTrue(statuses & {200, 202})
