@@ -43,10 +43,20 @@ def upload_images(files: guest.GuestFiles) -> None:
 
     :param files: what the guest's build has made
     """
+    upload_image(files, IMAGE)
+
+
+def upload_image(
+    files: guest.GuestFiles, name: str, **properties: str
+) -> None:
+    """Upload the guest's disk as another image, if not there yet.
+
+    :param properties: what it has beside kernel and initramfs
+    """
     kernel = _upload("guest-kernel", files.kernel, "aki", "aki")
     ramdisk = _upload("guest-initramfs", files.initramfs, "ari", "ari")
     _upload(
-        IMAGE,
+        name,
         files.disk,
         "bare",
         "raw",
@@ -54,20 +64,31 @@ def upload_images(files: guest.GuestFiles) -> None:
             "kernel_id": kernel.id,
             "ramdisk_id": ramdisk.id,
             "os_command_line": guest.COMMAND_LINE,
+            **properties,
         },
     )
 
 
 def create_flavors() -> None:
     """Create the flavors that are missing."""
+    for name in FLAVORS:
+        create_flavor(name, name)
+
+
+def create_flavor(name: str, like: str, **sizes: int) -> None:
+    """Create a flavor, if it is missing.
+
+    :param like: name in ``FLAVORS`` of the one whose guest it has
+    :param sizes: of its disks: ``ephemeral`` in GiB, ``swap`` in MiB
+    """
     compute = cloud.connect().compute
-    for name, (ram, vcpus, specs) in FLAVORS.items():
-        if compute.find_flavor(name) is None:
-            flavor = compute.create_flavor(
-                name=name, ram=ram, vcpus=vcpus, disk=1
-            )
-            if specs:
-                compute.create_flavor_extra_specs(flavor, specs)
+    if compute.find_flavor(name) is None:
+        ram, vcpus, specs = FLAVORS[like]
+        flavor = compute.create_flavor(
+            name=name, ram=ram, vcpus=vcpus, **{"disk": 1, **sizes}
+        )
+        if specs:
+            compute.create_flavor_extra_specs(flavor, specs)
 
 
 def _upload(

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab's network: one namespace with a bridge and a tap for each host.
+"""The lab's network: one namespace with two bridges, each with a tap a host.
 
-Control plane and emulators all live in the namespace, so nothing of the
-lab listens on the machine's own addresses.
+One bridge is the hosts' own network; the other joins their second interfaces,
+which carry what the guests say to each other and to the outside. Control plane
+and emulators all live in the namespace, so nothing of the lab listens on the
+machine's own addresses.
 """
 
 import collections.abc
@@ -13,7 +15,7 @@ from pyroute2 import netns
 
 from lab.frame import paths as lab_paths
 
-BRIDGE = 'br0'
+BRIDGE, _OUTSIDE = 'br0', 'br1'
 
 
 def create(paths: lab_paths.Paths) -> None:
@@ -22,17 +24,11 @@ def create(paths: lab_paths.Paths) -> None:
         netns.create(paths.netns)
     with pyroute2.NetNS(paths.netns) as network:
         _set_up(network, 'lo')
-        if _index(network, BRIDGE) is None:
-            network.link('add', ifname=BRIDGE, kind='bridge')
-            network.addr(
-                'add',
-                index=_index(network, BRIDGE),
-                address=lab_paths.CONTROL_ADDRESS,
-                prefixlen=lab_paths.NETWORK_PREFIX,
-            )
-        _set_up(network, BRIDGE)
+        _add_bridge(network, BRIDGE, lab_paths.CONTROL_ADDRESS)
+        _add_bridge(network, _OUTSIDE, lab_paths.OUTSIDE_ADDRESS)
         for number in lab_paths.HOST_NUMBERS:
-            _add_tap(network, lab_paths.tap_name(number))
+            _add_tap(network, lab_paths.tap_name(number), BRIDGE)
+            _add_tap(network, lab_paths.outside_tap_name(number), _OUTSIDE)
 
 
 def enter(paths: lab_paths.Paths) -> None:
@@ -62,13 +58,25 @@ def remove(paths: lab_paths.Paths) -> None:
         netns.remove(paths.netns)
 
 
-def _add_tap(network: pyroute2.NetNS, name: str) -> None:
+def _add_bridge(network: pyroute2.NetNS, name: str, address: str) -> None:
+    if _index(network, name) is None:
+        network.link('add', ifname=name, kind='bridge')
+        network.addr(
+            'add',
+            index=_index(network, name),
+            address=address,
+            prefixlen=lab_paths.NETWORK_PREFIX,
+        )
+    _set_up(network, name)
+
+
+def _add_tap(network: pyroute2.NetNS, name: str, bridge: str) -> None:
     if _index(network, name) is None:
         network.link('add', ifname=name, kind='tuntap', mode='tap')
     network.link(
         'set',
         index=_index(network, name),
-        master=_index(network, BRIDGE),
+        master=_index(network, bridge),
         state='up',
     )
 

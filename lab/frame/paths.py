@@ -15,6 +15,8 @@ import pathlib
 
 NETWORK_PREFIX = 24
 CONTROL_ADDRESS = '10.88.0.1'
+# On the network of the guests, see guest/init.c.
+OUTSIDE_ADDRESS = '10.89.0.1'
 HOST_NUMBERS = (1, 2)
 PORTS = {
     'keystone': 5000,
@@ -40,6 +42,11 @@ def host_address(number: int) -> str:
 def tap_name(number: int) -> str:
     """Network device that a compute host's emulator opens."""
     return f'tap{number}'
+
+
+def outside_tap_name(number: int) -> str:
+    """The same for its second interface, which the guests' network uses."""
+    return f'out{number}'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,15 +14,31 @@ from lab.hosts import image
 from lab.hosts import initramfs
 
 _HERE = pathlib.Path(__file__).parent
+_SOURCES = ("init.c", "drives.c")
 _DISK_SIZE = "16M"
 # init.c expects these 4096 bytes.
 _KNOWN_FILE = b"0123456789abcdef" * 256
-# In the order in which they are loaded.
-_MODULES = (
-    "drivers/block/virtio_blk",
-    "drivers/input/evdev",
-    "drivers/acpi/button",
-)
+# In the order in which they are loaded: those of all guests, and those for
+# a kind of virtio device, by its number, where there is one.
+_MODULES = {
+    "base": (
+        "drivers/block/virtio_blk",
+        "drivers/input/evdev",
+        "drivers/acpi/button",
+    ),
+    "1": (
+        "net/core/failover",
+        "drivers/net/net_failover",
+        "drivers/net/virtio_net",
+    ),
+    "8": (
+        "drivers/scsi/scsi_common",
+        "drivers/scsi/scsi_mod",
+        "drivers/scsi/virtio_scsi",
+        "drivers/cdrom/cdrom",
+        "drivers/scsi/sr_mod",
+    ),
+}
 # The emulated clock is slow to calibrate and good enough as it is.
 COMMAND_LINE = (
     "console=ttyS0 quiet mitigations=off tsc=reliable "
@@ -73,17 +89,20 @@ def build(steps: lab_steps.Steps) -> GuestFiles:
 def _build_initramfs(
     paths: lab_paths.Paths, tree: pathlib.Path, target: pathlib.Path
 ) -> None:
-    for name in ("dev", "modules"):
-        (tree / name).mkdir(parents=True)
+    (tree / "dev").mkdir(parents=True)
     # Without it the kernel gives the first process no output at all.
     os.mknod(tree / "dev/console", 0o600 | 0o020000, os.makedev(5, 1))
-    for number, name in enumerate(_MODULES):
-        file = tree / "modules" / f"{number}-{pathlib.Path(name).name}.ko"
-        file.write_bytes(image.kernel_module(image.current(paths), name))
+    for kind, names in _MODULES.items():
+        directory = tree / "modules" / kind
+        directory.mkdir(parents=True)
+        for number, name in enumerate(names):
+            file = directory / f"{number}-{pathlib.Path(name).name}.ko"
+            file.write_bytes(image.kernel_module(image.current(paths), name))
     command.run(
         [
             *("gcc", "-static", "-s", "-O2", "-Wall", "-Wextra", "-Werror"),
-            *("-o", str(tree / "init"), str(_HERE / "init.c")),
+            *("-o", str(tree / "init")),
+            *(str(_HERE / name) for name in _SOURCES),
         ],
         paths.log("image-guest"),
         timeout=120,

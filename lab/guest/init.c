@@ -8,24 +8,29 @@
  *   NODE id=<n> total_kib=<n>                    one for each guest cell
  *   FILL pattern_mib=<n> total_mib=<n>
  *   TICK n=<n> passes=<n> bad=<words> sum=<hex> disk=<ok|what> records=<n>
- *        boot_id=<uuid>                            (one line, 2 a second)
+ *        boot_id=<uuid>[ more=<disk>:<hex>,...]    (one line, 2 a second)
  *   POWEROFF
  *
  * Each tick runs on the next vCPU, so that the counter stops with any of
  * them, and verifies one slice of the pattern; SLICES ticks are one pass,
- * which is when "sum" and the disk are read anew.
+ * which is when "sum" and the disk are read anew, and so are the disks that
+ * "more" is about (see drives.c).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/input.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -34,15 +39,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "drives.h"
+
 /* Each character on the console leaves the guest, which is slow where the
  * host is emulated: few lines, and short ones. */
-enum { TICK_MS = 500, SLICES = 4, BLOCK = 4096, MAX_BUTTONS = 8 };
+enum { TICK_MS = 500, SLICES = 4, MAX_BUTTONS = 8, MAX_VIRTIO = 16 };
 
 /* Share of the available memory that the pattern takes; a node that is full
  * to the brim makes the kernel give up. */
 static const size_t FILL_PERCENT = 85;
-static const uint64_t STRIDE = 0x9E3779B97F4A7C15ULL;
-static const uint64_t FNV = 0x100000001B3ULL;
 
 static char boot_id[40];
 
@@ -68,24 +73,60 @@ static void mount_kernel_trees(void)
     mount("dev", "/dev", "devtmpfs", 0, NULL);
 }
 
-/* Load the files of /modules in the order of their names; what is loaded is
+/* Whether there is a virtio device of the kind that a directory of drivers
+ * is for; that of all guests is called "base". */
+static bool is_wanted(const char *kind)
+{
+    char path[64], id[16];
+
+    for (int i = 0; i < MAX_VIRTIO; i++) {
+        snprintf(path, sizeof path, "/sys/bus/virtio/devices/virtio%d/device",
+                 i);
+        read_line(path, id, sizeof id);
+        if (*id && strtol(id, NULL, 16) == strtol(kind, NULL, 10))
+            return true;
+    }
+    return !strcmp(kind, "base");
+}
+
+static void load_module(const char *path)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (syscall(SYS_finit_module, file, "", 0) && errno != EEXIST)
+        printf("MODULE %s: %s\n", path, strerror(errno));
+    close(file);
+}
+
+/* Load what is wanted of /modules in the order of the names; all is
  * deleted, since the initramfs is memory too. */
-static void load_modules(void)
+static void load_modules(const char *kind)
 {
     struct dirent **names;
-    char path[300];
-    int count = scandir("/modules", &names, NULL, alphasort);
+    char path[600];
+    bool wanted = is_wanted(kind);
 
+    snprintf(path, sizeof path, "/modules/%s", kind);
+    int count = scandir(path, &names, NULL, alphasort);
     for (int i = 0; i < count; i++) {
         if (names[i]->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof path, "/modules/%s", names[i]->d_name);
-        int file = open(path, O_RDONLY | O_CLOEXEC);
-        if (syscall(SYS_finit_module, file, "", 0) && errno != EEXIST)
-            printf("MODULE %s: %s\n", names[i]->d_name, strerror(errno));
-        close(file);
+        snprintf(path, sizeof path, "/modules/%s/%s", kind,
+                 names[i]->d_name);
+        if (wanted)
+            load_module(path);
         unlink(path);
     }
+}
+
+static void load_drivers(void)
+{
+    struct dirent **kinds;
+    int count = scandir("/modules", &kinds, NULL, alphasort);
+
+    for (int i = 0; i < count; i++)
+        if (kinds[i]->d_name[0] != '.')
+            load_modules(kinds[i]->d_name);
 }
 
 static size_t meminfo_kib(const char *key)
@@ -218,7 +259,35 @@ static const char *check_disk(void)
 {
     const char *answer = check_known_file();
 
-    return strcmp(answer, "ok") ? answer : write_record();
+    if (!strcmp(answer, "ok"))
+        answer = write_record();
+    return strcmp(answer, "ok") ? answer : check_drives(seed);
+}
+
+/* --- the network ------------------------------------------------------ */
+
+/* Of 10.89.0.0/24, ending as its hardware address does: it answers pings
+ * there. */
+static void set_address(void)
+{
+    int file = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_name = "eth0"};
+    struct sockaddr_in *address = (struct sockaddr_in *)&request.ifr_addr;
+
+    if (!ioctl(file, SIOCGIFHWADDR, &request)) {
+        uint8_t last = (uint8_t)request.ifr_hwaddr.sa_data[5];
+        *address = (struct sockaddr_in){
+            .sin_family = AF_INET,
+            .sin_addr.s_addr = htonl(0x0A590000U | last),
+        };
+        ioctl(file, SIOCSIFADDR, &request);
+        address->sin_addr.s_addr = htonl(0xFFFFFF00U);
+        ioctl(file, SIOCSIFNETMASK, &request);
+        request.ifr_flags = IFF_UP | IFF_RUNNING;
+        if (ioctl(file, SIOCSIFFLAGS, &request))
+            printf("NETWORK eth0: %s\n", strerror(errno));
+    }
+    close(file);
 }
 
 /* --- the power button ------------------------------------------------- */
@@ -287,8 +356,9 @@ static void count_for_ever(void)
             disk = check_disk();
         }
         printf("TICK n=%lu passes=%lu bad=%lu sum=%016llx disk=%s "
-               "records=%lu boot_id=%s\n", tick, passes, bad,
-               (unsigned long long)last_sum, disk, records, boot_id);
+               "records=%lu boot_id=%s%s\n", tick, passes, bad,
+               (unsigned long long)last_sum, disk, records, boot_id,
+               drive_sums());
         wait_tick();
     }
 }
@@ -297,9 +367,10 @@ int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     mount_kernel_trees();
-    load_modules();
+    load_drivers();
     print_boot();
     mount_disk();
+    set_address();
     open_buttons();
     fill_pattern();
     count_for_ever();

@@ -172,7 +172,6 @@ class Host:
             f"systemd.hostname={self.name} "
             f"systemd.machine_id={self.number:032x}"
         )
-        tap = lab_paths.tap_name(self.number)
         return [
             *rootfs.qemu(built.rootfs, "qemu-system-x86_64"),
             *rootfs.firmware(built.rootfs),
@@ -192,11 +191,14 @@ class Host:
             f"file.driver=file,file.filename={self._disk},"
             "cache.no-flush=on",
             *("-device", f"virtio-blk-pci,drive={_DISK_NODE}"),
-            "-netdev",
-            f"tap,id=net,ifname={tap},script=no,downscript=no",
-            "-device",
-            "virtio-net-pci,netdev=net,romfile=,"
-            f"mac={settings.mac_address(self.number)}",
+            *_interface(
+                lab_paths.tap_name(self.number),
+                settings.mac_address(self.number),
+            ),
+            *_interface(
+                lab_paths.outside_tap_name(self.number),
+                settings.outside_mac_address(self.number),
+            ),
             *("-object", "rng-random,id=rng,filename=/dev/urandom"),
             *("-device", "virtio-rng-pci,rng=rng"),
             *(("-S", "-loadvm", snapshot) if snapshot else ()),
@@ -213,6 +215,15 @@ class Host:
         # The connection that this comes by must not be among those cut.
         result = self.ssh(["sh", "-c", f"{now} && {cut}"], 10)
         return result is not None and result.returncode == 0
+
+
+def _interface(tap: str, mac: str) -> tuple[str, ...]:
+    return (
+        "-netdev",
+        f"tap,id={tap},ifname={tap},script=no,downscript=no",
+        "-device",
+        f"virtio-net-pci,netdev={tap},romfile=,mac={mac}",
+    )
 
 
 @functools.cache

@@ -25,6 +25,11 @@ def mac_address(number: int) -> str:
     return f"52:54:00:10:88:{number:02x}"
 
 
+def outside_mac_address(number: int) -> str:
+    """The same of its second interface, which has no address."""
+    return f"52:54:00:10:89:{number:02x}"
+
+
 def write(tree: pathlib.Path, key: pathlib.Path) -> None:
     """Write every file of the host into a directory tree.
 

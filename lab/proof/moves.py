@@ -10,6 +10,7 @@ import shlex
 
 from openstack import connection
 
+from lab import catalogue
 from lab.frame import steps as lab_steps
 from lab.hosts import machine
 from lab.hosts import topology
@@ -30,12 +31,19 @@ class Plan:
 
     :param hint: value of the hint ``numa_node``
     :param nodes: the same for the proof, by guest cell
+    :param options: what else ``openstack server create`` is told
+    :param drives: its disks beside the first
     """
 
     name: str
     flavor: str
     hint: str
     nodes: tuple[int, ...]
+    options: tuple[str, ...] = (
+        *("--image", catalogue.IMAGE),
+        *("--nic", "none"),
+    )
+    drives: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +71,12 @@ class Guest:
         name = self.plan.name
         self._run(
             *("server", "create", "--flavor", self.plan.flavor),
-            *("--image", "guest", "--nic", "none", "--wait"),
+            *(*self.plan.options, "--wait"),
             *("--host", self._stage.source.name, name),
         )
         self.server = servers.Server(self._stage.cloud, name)
         with self._stage.steps(f"{name} counts, its pattern verified once"):
-            tick = self._wait(lambda t: t.passes >= 1)
+            tick = self._wait(lambda t: t.passes >= 1 and self._has_all(t))
         self._claim(tick.intact, f"{name} is intact after its boot: {tick}")
 
     def go(self) -> float:
@@ -126,16 +134,19 @@ class Guest:
         self._run("server", "migration", "confirm", self.plan.name)
         self.server.wait("ACTIVE", _STATUS_TIMEOUT)
 
-    def revert(self) -> float:
+    def revert(self, *, as_it_is: bool = False) -> float:
         """Take its move back: it goes on from where the move stopped it.
 
+        :param as_it_is: from where the revert stops it instead
         :returns: seconds of silence on its console
         """
         name, host = self.plan.name, self._stage.source
         before = self._before
         self._run("server", "migration", "revert", name)
         self.server.wait("ACTIVE", _STATUS_TIMEOUT)
-        heard = self._last(self._stage.destination.name).heard
+        last = self._last(self._stage.destination.name)
+        heard = last.heard
+        before = last if as_it_is else before
         first = self._wait(lambda t: t.host == host.name and t.heard > heard)
         after = self._wait(
             lambda t: t.heard > heard and t.passes >= before.passes + 2
@@ -153,6 +164,15 @@ class Guest:
         )
         self._measure(host, [cell.node for cell in cells])
         return silence
+
+    def stop(self) -> ticks.Tick:
+        """Power it off by its power button.
+
+        :returns: what it said last
+        """
+        self._run("server", "stop", self.plan.name)
+        self.server.wait("SHUTOFF", _STATUS_TIMEOUT)
+        return self._stage.watch.heard(self.server.uuid)[-1]
 
     def go_stock(self) -> float:
         """Move it back as Nova does without a hint: it boots again.
@@ -173,6 +193,10 @@ class Guest:
             f"{name} has its disk after it booted anew: {before}, {first}",
         )
         return first.heard - before.heard
+
+    def _has_all(self, tick: ticks.Tick) -> bool:
+        named = {drive.partition(":")[0] for drive in tick.more.split(",")}
+        return named >= set(self.plan.drives)
 
     def _cell_proofs(self) -> list[report.CellProof]:
         host = self._stage.destination
@@ -238,6 +262,10 @@ class Guest:
             f"{what} the pattern's checksum is the same",
         )
         self._claim(after.intact, f"{what} memory and disk are intact")
+        self._claim(
+            before.more == after.more and self._has_all(after),
+            f"{what} the further disks hold the same",
+        )
         self._claim(
             after.records > before.records,
             f"{what} the disk takes further records",

@@ -16,6 +16,7 @@ class Tick:
     :param checksum: of the last whole pass, in hexadecimal
     :param disk: ``ok``, or what is wrong with the disk
     :param records: records that the disk holds
+    :param more: what the further disks hold, ``vdb:<hex>,sr0:<hex>``
     """
 
     heard: float
@@ -27,6 +28,7 @@ class Tick:
     disk: str
     records: int
     boot_id: str
+    more: str = ""
 
     @property
     def intact(self) -> bool:
@@ -51,6 +53,7 @@ def parse(line: str, host: str, heard: float) -> Tick | None:
             disk=fields["disk"],
             records=int(fields["records"]),
             boot_id=fields["boot_id"],
+            more=fields.get("more", ""),
         )
     except (KeyError, ValueError):
         # The emulator ended in the middle of a line.

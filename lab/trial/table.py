@@ -7,7 +7,9 @@ import functools
 from lab.proof import moves
 from lab.trial import audits
 from lab.trial import corruption
+from lab.trial import drives
 from lab.trial import dry_run
+from lab.trial import network
 from lab.trial import revert_disks
 from lab.trial import same_host
 from lab.trial import short_node
@@ -24,6 +26,8 @@ TRIALS: dict[str, Trial] = {
     "time-to-stop": time_to_stop.run,
     "audits": audits.run,
     **dry_run.trials(),
+    "network": network.run,
+    "drives": drives.run,
 }
 
 
