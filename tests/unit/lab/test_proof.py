@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from lab.frame import errors
 from lab.hosts import topology
 from lab.proof import agent
 from lab.proof import checkpoints
+from lab.proof import echo
 from lab.proof import memory
 from lab.proof import report
 from lab.proof import ticks
@@ -80,6 +82,11 @@ class TicksTest(testtools.TestCase):
         self.assertEqual(("host1", 5.0), (tick.host, tick.heard))
         self.assertTrue(tick.intact)
 
+    def test_further_disks_are_told_where_there_are_any(self):
+        self.assertEqual("", ticks.parse(_TICK, "host1", 5.0).more)
+        tick = ticks.parse(f"{_TICK} more=vdb:1f,sr0:2e", "host1", 5.0)
+        self.assertEqual("vdb:1f,sr0:2e", tick.more)
+
     def test_a_wrong_word_or_a_bad_disk_is_not_intact(self):
         for good, bad in (("bad=0", "bad=1"), ("disk=ok", "disk=changed")):
             tick = ticks.parse(_TICK.replace(good, bad), "host1", 5.0)
@@ -88,6 +95,19 @@ class TicksTest(testtools.TestCase):
     def test_other_and_broken_lines_are_no_ticks(self):
         for line in ("", "BOOT boot_id=1", _TICK[:40], "TICK n=x passes=1"):
             self.assertIsNone(ticks.parse(line, "host1", 5.0))
+
+
+class EchoTest(testtools.TestCase):
+    def test_a_request_with_its_checksum_sums_up_to_nothing(self):
+        for number in (0, 1, 0xFFFF, 0x12345):
+            words = struct.unpack("!4H", echo.request(number))
+            self.assertEqual(0, sum(words) % 0xFFFF)
+            self.assertEqual(number & 0xFFFF, words[3])
+
+    def test_the_longest_silence_is_the_one_that_counts(self):
+        self.assertEqual(
+            (3.0, 9.0), echo.longest_silence([1.0, 3.0, 9.0, 9.2, 12.0])
+        )
 
 
 class _Events:
