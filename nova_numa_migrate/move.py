@@ -60,7 +60,8 @@ class Move:
     that the guest changes its nodes and stays on its host; once there is a
     checkpoint, ``digest`` is that of the newest if it was sent, ``disks``
     tells what it was taken with, and ``home`` is the source's address for
-    copies.
+    copies.  ``disk_info`` is what Nova's driver said of the disks when they
+    left the source, for the destination's.
     """
 
     migration: str
@@ -71,6 +72,7 @@ class Move:
     disks: Disks = Disks.MIXED
     home: str = ''
     in_place: bool = False
+    disk_info: str = ''
 
     def store(self, metadata: MutableMapping[str, str]) -> None:
         """Write this move into an instance's system metadata."""
@@ -83,6 +85,7 @@ class Move:
             'disks': self.disks,
             'home': self.home,
             'in_place': self.in_place,
+            'disk_info': self.disk_info,
         }
         texts.put(
             metadata, MOVE_KEY, json.dumps(stored, separators=(',', ':'))
@@ -91,6 +94,10 @@ class Move:
     def with_state(self, state: State) -> Self:
         """The same move, a step further."""
         return dataclasses.replace(self, state=state)
+
+    def left(self, disk_info: str) -> Self:
+        """The same move, with the disks on their way."""
+        return dataclasses.replace(self, disk_info=disk_info)
 
     def saved(self, digest: str, disks: Disks, home: str) -> Self:
         """The same move, with the checkpoint of that digest."""
@@ -126,6 +133,7 @@ class Move:
             Disks(stored['disks']),
             stored['home'],
             stored['in_place'],
+            stored['disk_info'],
         )
 
 

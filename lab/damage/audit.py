@@ -26,6 +26,8 @@ if cmp -s "$file" "$file.new"; then
     rm "$file.new"
 else
     mv "$file.new" "$file"
+    # Nova's own end of it has minutes of grace.
+    systemctl kill --signal=KILL "$service" || true
     systemctl restart "$service"
 fi
 """

@@ -12,6 +12,7 @@ import dataclasses
 from pathlib import Path
 
 from nova_numa_migrate.checkpoint.journal import Journal
+from nova_numa_migrate.checkpoint.journal import sync
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,31 @@ class CheckpointStore:
         """Write the next step down."""
         journal.write(self._journal_path(instance))
 
+    def spend(self, instance: str) -> None:
+        """Say that the guest goes on from its checkpoint from now on.
+
+        To be called before it does so: whoever finds a checkpoint that is
+        spent knows that the guest may have written to its disks since, and
+        must not restore it again.  A rename, because that outlives the loss
+        of power and succeeds on a full disk.  Said twice is said once.
+
+        :raises OSError: when it could not be said.
+        """
+        if not self.is_spent(instance):
+            self.image(instance).rename(self._spent(instance))
+            sync(self.root)
+
+    def unspend(self, instance: str) -> None:
+        """Take that back: the guest has not run."""
+        self._spent(instance).rename(self.image(instance))
+
+    def is_spent(self, instance: str) -> bool:
+        """Whether the guest may have gone on from its newest checkpoint."""
+        return (
+            self._spent(instance).exists()
+            and not self.image(instance).exists()
+        )
+
     def instances(self) -> set[str]:
         """The uuids of the instances of which there is any file.
 
@@ -54,7 +80,11 @@ class CheckpointStore:
         without the words that say what it is.
         """
         self.image(instance).unlink(missing_ok=True)
+        self._spent(instance).unlink(missing_ok=True)
         Journal.remove(self._journal_path(instance))
+
+    def _spent(self, instance: str) -> Path:
+        return self.root / f'{instance}.spent'
 
     def _journal_path(self, instance: str) -> Path:
         return self.root / f'{instance}.json'

@@ -23,6 +23,7 @@ from oslo_utils import excutils
 
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import acceptance
+from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import endpoint
 from nova_numa_migrate.compute import recovery
@@ -57,7 +58,12 @@ class NumaComputeManager(manager.ComputeManager):
         departures.recover(self, context)
         super().pre_start_hook(*args)
         recovery.recover(self, context)
+        arrivals.take_up(self, context, recovery.ATTRIBUTES)
         sweep.sweep(self, context)
+
+    @periodic_task.periodic_task(spacing=arrivals.PATIENCE)
+    def _take_up_arrivals(self, context: Any) -> None:
+        arrivals.take_up(self, context, recovery.ATTRIBUTES, arrivals.PATIENCE)
 
     @periodic_task.periodic_task(spacing=_SWEEP_SPACING)
     def _sweep_checkpoints(self, context: Any) -> None:
@@ -206,6 +212,35 @@ class NumaComputeManager(manager.ComputeManager):
                     # The guest runs, or is off where it was: either way
                     # this move is over.
                     self._forget_move(instance)
+
+    def finish_resize(
+        self,
+        context: Any,
+        disk_info: Any,
+        image: Any,
+        instance: Any,
+        migration: Any,
+        request_spec: Any,
+    ) -> None:
+        """On the destination: once, however often it is asked for."""
+
+        def finish() -> None:
+            manager.ComputeManager.finish_resize(
+                self,
+                context,
+                disk_info,
+                image,
+                instance,
+                migration,
+                request_spec,
+            )
+
+        if move.Move.of(instance.system_metadata, migration.uuid) is None:
+            finish()
+            return
+        with arrivals.once(context, instance, migration) as due:
+            if due:
+                finish()
 
     def _finish_resize(
         self,

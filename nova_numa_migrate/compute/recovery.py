@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova import objects
+from nova.compute import power_state
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_log import log as logging
@@ -24,7 +25,8 @@ from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
 
-_ATTRIBUTES = [
+#: What a message would have of an instance.
+ATTRIBUTES = [
     'flavor',
     'info_cache',
     'metadata',
@@ -51,14 +53,14 @@ def recover(manager: Any, context: Any) -> None:
         context,
         {
             'host': manager.host,
-            # Before that, the message that starts it may still be on its way.
+            # What is before that is taken up, see arrivals.
             'task_state': [
                 task_states.RESIZE_FINISH,
                 task_states.RESIZE_REVERTING,
             ],
             'deleted': False,
         },
-        expected_attrs=_ATTRIBUTES,
+        expected_attrs=ATTRIBUTES,
     )
     for instance in waiting:
         move = Move.of(instance.system_metadata)
@@ -80,17 +82,29 @@ def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
         return
     migration = objects.Migration.get_by_uuid(context, move.migration)
     if manager.driver.goes_on(instance):
-        _complete(manager, context, instance, migration)
+        LOG.info('The guest has moved here', instance=instance)
+        instance.power_state = power_state.RUNNING
+        _complete(manager, context, instance, migration, move)
+    elif move.state is State.RESTORED or manager.driver.has_run(
+        instance, move
+    ):
+        LOG.warning(
+            'The guest had moved here and run when it stopped: it is off, '
+            'and its move can be confirmed or reverted',
+            instance=instance,
+        )
+        instance.power_state = power_state.SHUTDOWN
+        _complete(manager, context, instance, migration, move)
     elif way_home.leads_home(manager.driver, instance, migration):
         spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
         way_home.go_home(manager, context, instance, migration, spec)
 
 
 def _complete(
-    manager: Any, context: Any, instance: Any, migration: Any
+    manager: Any, context: Any, instance: Any, migration: Any, move: Move
 ) -> None:
-    """The guest runs here: what Nova does after the driver has started it."""
-    LOG.info('The guest has moved here', instance=instance)
+    """What Nova does after the driver has started the guest."""
+    manager.driver.has_arrived(instance, move)
     manager._complete_volume_attachments(context, instance.get_bdms())
     migration.status = 'finished'
     migration.save()
@@ -98,4 +112,3 @@ def _complete(
     instance.task_state = None
     instance.launched_at = timeutils.utcnow()
     instance.save(expected_task_state=task_states.RESIZE_FINISH)
-    manager.driver.checkpoints.discard(instance.uuid)

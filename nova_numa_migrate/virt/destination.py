@@ -80,12 +80,13 @@ def restore(
         if prepare is not None:
             prepare()
         driver.cpu_api.power_up_for_instance(instance)
-        with _undone(guest):
+        with _undone(driver, instance, guest):
             # Paused: what is given up, or fails, has never run.
             with limits.deadline('restore_timeout', guest.poweroff):
                 connection.restoreFlags(
                     str(image), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED
                 )
+            driver.checkpoints.spend(instance.uuid)
             if not pause:
                 guest.resume()
     LOG.info('The guest goes on from its checkpoint', instance=instance)
@@ -93,7 +94,7 @@ def restore(
 
 
 @contextlib.contextmanager
-def _undone(guest: Any) -> Iterator[None]:
+def _undone(driver: Any, instance: Any, guest: Any) -> Iterator[None]:
     """Leave nothing in libvirt of a guest that failed before it ran."""
     try:
         yield
@@ -101,6 +102,8 @@ def _undone(guest: Any) -> Iterator[None]:
         with excutils.save_and_reraise_exception(logger=LOG):
             if interrupted.is_paused(guest):
                 guest.poweroff()
+                if driver.checkpoints.is_spent(instance.uuid):
+                    driver.checkpoints.unspend(instance.uuid)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from nova.compute import task_states
 import nova.conf
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_log import log as logging
+from oslo_utils import excutils
 
 from nova_numa_migrate import privsep
 from nova_numa_migrate import rpc
@@ -25,7 +26,6 @@ from nova_numa_migrate.checkpoint import transport
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.checkpoint.store import CheckpointStore
-from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import distances
@@ -39,7 +39,6 @@ from nova_numa_migrate.virt import guests
 from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import in_place
 from nova_numa_migrate.virt import limits
-from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import provider
 from nova_numa_migrate.virt import source
 
@@ -191,20 +190,22 @@ class NumaLibvirtDriver(
             instance.uuid,
             Journal(move.migration, Step.RESTORING, digest=move.digest),
         )
-        self._restoring(
-            'restore',
-            context,
-            instance,
-            image,
-            move.digest,
-            functools.partial(finish, disks.to_convert(disk_info)),
-        )
-        move = move.with_state(State.RESTORED)
-        move.store(instance.system_metadata)
-        self.checkpoints.discard(instance.uuid)
-        if move.disks is not Disks.KEPT:
-            # From now on the disks know more than the source's checkpoint.
-            outbound.withdraw(self, instance, move.home)
+        try:
+            self._restoring(
+                'restore',
+                context,
+                instance,
+                image,
+                move.digest,
+                functools.partial(finish, disks.to_convert(disk_info)),
+            )
+        except Exception:
+            with excutils.save_and_reraise_exception(logger=LOG):
+                if self.has_run(instance, move):
+                    move.with_state(State.RESTORED).store(
+                        instance.system_metadata
+                    )
+        self.has_arrived(instance, move)
         destination.verify(context, instance, move)
 
     def finish_revert_migration(

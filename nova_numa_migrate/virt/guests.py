@@ -12,12 +12,15 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
 from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
 from nova_numa_migrate.placement.report import CellPlacement
 from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import pages
 from nova_numa_migrate.virt import source
 
@@ -88,6 +91,29 @@ class GuestsMixin(_Driver):
         except exception.NovaException as error:
             LOG.warning('The checkpoint is kept: %s', error, instance=instance)
             return True
+
+    def has_arrived(self, instance: Any, move: Move) -> None:
+        """The guest has gone on here; the move is saved with that.
+
+        Nobody needs its checkpoint any more, unless a revert does.
+        """
+        move.with_state(State.RESTORED).store(instance.system_metadata)
+        # First: the checkpoint is all that says so until then.
+        instance.save()
+        self.checkpoints.discard(instance.uuid)
+        if move.disks is not Disks.KEPT:
+            # From now on the disks know more than the source's checkpoint.
+            outbound.withdraw(self, instance, move.home)
+
+    def has_run(self, instance: Any, move: Move) -> bool:
+        """Whether the disks may know more than the guest's checkpoint does.
+
+        Asked of a guest that was to go on here from it and has gone.  Files
+        here are copies, which a way home leaves behind.
+        """
+        return move.disks is not Disks.KEPT and self.checkpoints.is_spent(
+            instance.uuid
+        )
 
     def goes_on(self, instance: Any) -> bool:
         """Whether a guest that libvirt was to restore runs here."""

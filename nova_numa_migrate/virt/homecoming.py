@@ -43,6 +43,9 @@ class Homecoming:
         :raises Exception: when libvirt has to be asked and does not say.
         """
         move = Move.of(instance.system_metadata)
+        if driver.checkpoints.is_spent(instance.uuid):
+            # A service died as it brought the guest back.
+            return cls(still_here=interrupted.goes_on(driver, instance))
         if move is not None and move.state is State.HOMEWARD:
             # What this host's own journal says is older.
             return cls(journal=_brought(move), brought=True)

@@ -87,8 +87,10 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
         )
         libvirt = libvirt_guest.libvirt
         driver._host.get_connection().restoreFlags(
-            str(image), None, libvirt.VIR_DOMAIN_SAVE_RUNNING
+            str(image), None, libvirt.VIR_DOMAIN_SAVE_PAUSED
         )
+        driver.checkpoints.spend(instance.uuid)
+        driver._host.get_guest(instance).resume()
     outbound.withdraw(driver, instance, move.home)
     if move.disks is Disks.MIXED:
         brought.withdraw(driver, instance, move)
@@ -98,6 +100,9 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
 
 def stay(driver: Any, instance: Any, move: Move) -> None:
     """After a crash in ``send``: undo, when libvirt is done with the save."""
+    if driver.checkpoints.is_spent(instance.uuid):
+        # Or in the undoing.
+        interrupted.goes_on(driver, instance)
     if interrupted.ending(driver, instance) is interrupted.Ending.LOST:
         driver.checkpoints.discard(instance.uuid)
     else:

@@ -69,6 +69,7 @@ def goes_on(driver: Any, instance: Any) -> bool:
         if reason == libvirt_guest.libvirt.VIR_DOMAIN_PAUSED_STARTING_UP:
             guest.poweroff()
         else:
+            driver.checkpoints.spend(instance.uuid)
             guest.resume()
     return bool(guest.is_active())
 
@@ -87,6 +88,9 @@ def _ending(driver: Any, instance: Any) -> Ending:
     _wait(driver, instance)
     if not driver.is_gone(instance):
         return Ending.HERE
+    if driver.checkpoints.is_spent(instance.uuid):
+        # It had gone on from there before it stopped.
+        return Ending.LOST
     image = driver.checkpoints.image(instance.uuid)
     return Ending.SAVED if _is_whole(driver, image) else Ending.LOST
 

@@ -86,8 +86,11 @@ class Departure:
         """
         metadata = self._instance.system_metadata
         if not self._saves_state():
-            self._move.with_state(State.NONE).store(metadata)
-            return migrate()
+            without = self._move.with_state(State.NONE)
+            without.store(metadata)
+            disk_info = migrate()
+            without.left(disk_info).store(metadata)
+            return disk_info
         try:
             at_a_revert = self._disks_at_a_revert()
             if not self._move.in_place:
@@ -108,7 +111,7 @@ class Departure:
             raise exception.InstanceFaultRollback(
                 inner_exception=error
             ) from error
-        self._move.saved(
+        self._move.left(disk_info).saved(
             self._out.digest, at_a_revert, self._driver.get_host_ip_addr()
         ).store(metadata)
         return disk_info

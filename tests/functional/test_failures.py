@@ -13,9 +13,11 @@ import pathlib
 import threading
 from unittest import mock
 
+from nova.compute import rpcapi
 from nova.tests.fixtures import libvirt as fakelibvirt
 from oslo_concurrency import processutils
 
+from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import claim
 from nova_numa_migrate.move import MOVE_KEY
 from nova_numa_migrate.virt import nova_transport
@@ -152,6 +154,25 @@ class FailingTestCase(base.NumaMigrateTestCase):
             else:
                 begin()
             self.assertTrue(dead.wait(600))
+
+    def lose_power_when_it_runs(self, host):
+        """The host dies in the instant in which the guest goes on there."""
+        resume = fake_libvirt.Domain.resume
+
+        def resume_and_die(domain):
+            resume(domain)
+            domain.destroy()
+            raise Killed
+
+        self.kill(
+            host,
+            'finish_resize',
+            fake_libvirt.Domain,
+            'resume',
+            resume_and_die,
+        )
+        self.assertEqual('resize_finish', self.task())
+        self.restart_compute_service(host)
 
     def task(self):
         server = self.admin_api.get_server(self.server['id'])
@@ -468,6 +489,59 @@ class RestartTest(FailingTestCase):
     def test_the_destination_s_service_dies_before_the_restore(self):
         with self.assert_goes_on(self.server):
             self._restore_then_kill(does_restore=False)
+            self.wait_for(self.server, 'ACTIVE')
+            self._wait_for_server_parameter(
+                self.server, {'OS-EXT-STS:task_state': None}
+            )
+        self.assert_as_before()
+
+    def test_the_source_s_service_dies_before_it_sends_the_message(self):
+        with self.assert_goes_on(self.server):
+            message = self._lose_the_message()
+            self.restart_compute_service('compute2')
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self._assert_moved_once(message)
+
+    def test_the_message_is_lost(self):
+        with self.assert_goes_on(self.server):
+            message = self._lose_the_message()
+            with mock.patch.object(arrivals, 'PATIENCE', 0):
+                self.computes['compute2'].manager._take_up_arrivals(self.ctxt)
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self._assert_moved_once(message)
+
+    def _lose_the_message(self):
+        """What the source would have told the destination at last."""
+        lost = mock.Mock(side_effect=killed)
+        self.kill(
+            'compute1',
+            'resize_instance',
+            rpcapi.ComputeAPI,
+            'finish_resize',
+            lost,
+        )
+        self.assertEqual('resize_migrated', self.task())
+        self.assertEqual([], self.running_on(self.server))
+        return lost.call_args
+
+    def _assert_moved_once(self, message):
+        self.assert_on_nodes(self.server, [3, 2])
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        context, instance, migration, image, disk_info, _, spec = message.args
+        with self.assert_goes_on(self.server):
+            # It comes after all.
+            self.computes['compute2'].manager.finish_resize(
+                context, disk_info, image, instance, migration, spec
+            )
+        self.assertEqual('finished', self._migration_status(self.server))
+        with self.assert_goes_on(self.server):
+            self.confirm(self.server)
+        self.assert_audited({'compute1': set(), 'compute2': {2, 3}})
+
+    def test_the_destination_loses_its_power_when_the_guest_runs(self):
+        """Its files are with its source as they were."""
+        with self.assert_goes_on(self.server):
+            self.lose_power_when_it_runs('compute2')
             self.wait_for(self.server, 'ACTIVE')
             self._wait_for_server_parameter(
                 self.server, {'OS-EXT-STS:task_state': None}

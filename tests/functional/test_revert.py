@@ -117,6 +117,19 @@ class SharedTest(SharedTestCase):
             {event['event'] for event in self.actions_of(self.server)},
         )
 
+    def test_the_destination_loses_its_power_when_the_guest_runs(self):
+        """Nobody knows what it has written: no checkpoint fits any more."""
+        boot_id = self.guest(self.server).memory.boot_id
+        self.lose_power_when_it_runs('compute2')
+        self.wait_for(self.server, 'VERIFY_RESIZE')
+        self.assertEqual('compute2', self.host_of(self.server))
+        self.assertEqual([], self.running_on(self.server))
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        self.revert(self.server)
+        self.assert_home()
+        memory = self.guest(self.server).memory
+        self.assertNotEqual(boot_id, memory.boot_id)
+
     def test_a_guest_that_has_stopped_itself_is_booted(self):
         self.move()
         self.guest(self.server).shutdown()

@@ -24,6 +24,7 @@ moves = st.builds(
     st.sampled_from(move.Disks),
     st.sampled_from(('', '2001:db8::1')),
     st.booleans(),
+    st.sampled_from(('', '[{"type": "raw", "path": "/i/disk"}]')),
 )
 
 

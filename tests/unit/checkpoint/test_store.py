@@ -78,8 +78,34 @@ class StoreTestCase(testtools.TestCase):
             os, 'unlink', autospec=True, side_effect=unlinked
         ):
             self.store.discard('u1')
-        self.assertEqual(['u1.save', 'u1.new', 'u1.json'], gone)
+        self.assertEqual(['u1.save', 'u1.spent', 'u1.new', 'u1.json'], gone)
         self.assertEqual([], os.listdir(self.root))
+
+    def test_one_that_is_spent(self):
+        self.store.prepare()
+        self.store.image('u1').write_text('memory')
+        self.assertFalse(self.store.is_spent('u1'))
+        self.store.spend('u1')
+        self.store.spend('u1')
+        self.assertTrue(self.store.is_spent('u1'))
+        self.assertFalse(self.store.image('u1').exists())
+        self.assertEqual({'u1'}, self.store.instances())
+        self.store.unspend('u1')
+        self.assertFalse(self.store.is_spent('u1'))
+        self.assertEqual('memory', self.store.image('u1').read_text())
+
+    def test_only_the_newest_counts(self):
+        self.store.prepare()
+        self.store.image('u1').touch()
+        self.store.spend('u1')
+        self.store.image('u1').touch()
+        self.assertFalse(self.store.is_spent('u1'))
+        self.store.discard('u1')
+        self.assertEqual([], os.listdir(self.root))
+
+    def test_it_cannot_be_spent_when_it_is_not_there(self):
+        self.store.prepare()
+        self.assertRaises(OSError, self.store.spend, 'u1')
 
     def test_nothing_to_discard(self):
         self.store.discard('u1')

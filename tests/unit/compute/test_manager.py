@@ -10,6 +10,7 @@ from nova import test
 from nova.compute import manager as novas
 from oslo_utils.fixture import uuidsentinel as uuids
 
+from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import recovery
@@ -69,6 +70,7 @@ class ManagerTestCase(test.NoDBTestCase):
             (novas.ComputeManager, 'pre_start_hook'),
             (departures, 'recover'),
             (recovery, 'recover'),
+            (arrivals, 'take_up'),
             (sweep, 'sweep'),
         ):
             self.patch(
@@ -78,5 +80,6 @@ class ManagerTestCase(test.NoDBTestCase):
             )
         self.manager.pre_start_hook('service')
         self.assertEqual(
-            [departures, novas.ComputeManager, recovery, sweep], calls
+            [departures, novas.ComputeManager, recovery, arrivals, sweep],
+            calls,
         )

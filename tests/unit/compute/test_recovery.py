@@ -7,6 +7,7 @@ import ddt
 from nova import context
 from nova import objects
 from nova import test
+from nova.compute import power_state
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
@@ -79,8 +80,9 @@ class RecoverTestCase(test.NoDBTestCase):
         self.waiting.return_value.append(instance)
         return instance
 
-    def recover(self, goes_on=False):
+    def recover(self, goes_on=False, has_run=False):
         self.manager.driver.goes_on.return_value = goes_on
+        self.manager.driver.has_run.return_value = has_run
         recovery.recover(self.manager, self.context)
 
     def test_only_those_that_were_being_finished_here(self):
@@ -116,11 +118,23 @@ class RecoverTestCase(test.NoDBTestCase):
             {'expected_task_state': task_states.RESIZE_FINISH},
             instance.save.call_args.kwargs,
         )
-        self.manager.driver.checkpoints.discard.assert_called_once_with(
-            uuids.instance
+        self.assertEqual(power_state.RUNNING, instance.power_state)
+        self.manager.driver.has_arrived.assert_called_once_with(
+            instance, move.Move.of(instance.system_metadata)
         )
         self.manager._complete_volume_attachments.assert_called_once_with(
             self.context, []
+        )
+
+    @ddt.data((move.State.SAVED, True), (move.State.RESTORED, False))
+    @ddt.unpack
+    def test_one_that_has_run_and_stopped_has_moved(self, state, has_run):
+        instance = self.found(state)
+        self.recover(has_run=has_run)
+        self.go_home.assert_not_called()
+        self.assertEqual(
+            (vm_states.RESIZED, power_state.SHUTDOWN, 'finished'),
+            (instance.vm_state, instance.power_state, self.migration.status),
         )
 
     @ddt.data(move.State.RESTORED, move.State.HOMEWARD)

@@ -88,7 +88,9 @@ class RestoreTestCase(DestinationTestCase):
                 get_connection=lambda: self.connection
             ),
             cpu_api=self.calls.cpu_api,
+            checkpoints=self.calls.checkpoints,
         )
+        self.calls.checkpoints.is_spent.return_value = False
         self.create = self.patch(
             libvirt_guest.Guest,
             'create',
@@ -121,6 +123,8 @@ class RestoreTestCase(DestinationTestCase):
                 mock.call.cpu_api.power_up_for_instance(self.instance),
                 # Paused: nothing runs that may yet be given up.
                 mock.call.connection.restoreFlags('/c/u.save', self.xml, 4),
+                # From here on it may have run.
+                mock.call.checkpoints.spend(self.instance.uuid),
                 mock.call.create().resume(),
             ],
             self.calls.mock_calls,
@@ -141,6 +145,15 @@ class RestoreTestCase(DestinationTestCase):
     def test_paused_where_nova_waits_for_the_ports(self):
         self.restore(pause=True)
         self.made.resume.assert_not_called()
+        self.calls.checkpoints.spend.assert_called_once_with(
+            self.instance.uuid
+        )
+
+    def test_one_that_might_run_unknown_is_taken_away(self):
+        self.calls.checkpoints.spend.side_effect = OSError('no such disk')
+        self.assertRaises(exception.MigrationError, self.restore)
+        self.made.resume.assert_not_called()
+        self.made.poweroff.assert_called_once_with()
 
     def test_a_refusal_is_told_in_novas_words(self):
         self.connection.restoreFlags.side_effect = LibvirtError(
@@ -150,15 +163,21 @@ class RestoreTestCase(DestinationTestCase):
         self.assertIn('NUMA node 7 is unavailable', str(error))
 
     def test_one_that_cannot_be_resumed_is_taken_away(self):
+        self.calls.checkpoints.is_spent.return_value = True
         self.made.resume.side_effect = LibvirtError('no')
         self.assertRaises(exception.MigrationError, self.restore)
         self.made.poweroff.assert_called_once_with()
+        # It has not run, and may go on from it elsewhere.
+        self.calls.checkpoints.unspend.assert_called_once_with(
+            self.instance.uuid
+        )
 
     def test_but_not_one_that_runs(self):
         self.made.resume.side_effect = LibvirtError('connection lost')
         self.made._domain.state.return_value = (1, 0)
         self.assertRaises(exception.MigrationError, self.restore)
         self.made.poweroff.assert_not_called()
+        self.calls.checkpoints.unspend.assert_not_called()
 
     def test_one_that_takes_too_long_is_taken_away_and_never_runs(self):
         self.flags(restore_timeout=1, group='numa_migrate')

@@ -45,6 +45,9 @@ Step = journal.Step
 HOME = '10.1.0.11'
 
 
+BOOT = ['finish_revert_migration', '_create_guest']
+
+
 class Failure(Exception):
     """Any part's failure."""
 
@@ -74,6 +77,7 @@ class DriverTestCase(test.NoDBTestCase):
             '__init__', lambda driver, *_: setattr(driver, 'capabilities', {})
         )
         self.useFixture(fixtures.MockPatchObject(privsep, 'start'))
+        self.saves = self.patch(objects.Instance, 'save')
         for name in ('make_whole', 'bring_swap'):
             self.patch(disks, name)
         self.driver = driver.NumaLibvirtDriver(None)
@@ -148,6 +152,11 @@ class DriverTestCase(test.NoDBTestCase):
         patcher = mock.patch.object(where, name, autospec=True, **kwargs)
         self.addCleanup(patcher.stop)
         return patcher.start()
+
+    def spending(self, *_):
+        """A restore that fails when the guest may have run."""
+        self.driver.checkpoints.spend(uuids.instance)
+        raise Failure
 
     def expect_restore(self, **kwargs):
         """The way in which destination.restore is watched."""
@@ -472,9 +481,7 @@ class DestinationTestCase(DriverTestCase):
         # The copy is gone when nobody needs it any more.
         self.assertEqual([], self.calls[2][1])
         self.verified.assert_called_once_with(
-            self.context,
-            self.instance,
-            a_move.with_state(move.State.RESTORED),
+            self.context, self.instance, a_move
         )
 
     @ddt.data(
@@ -493,6 +500,33 @@ class DestinationTestCase(DriverTestCase):
             [mock.call(self.driver, self.instance, host) for host in where],
             withdraw.mock_calls,
         )
+
+    @ddt.data(
+        (move.Disks.KEPT, move.State.SAVED),
+        (move.Disks.SHARED, move.State.RESTORED),
+        (move.Disks.MIXED, move.State.RESTORED),
+    )
+    @ddt.unpack
+    def test_one_that_fails_when_it_may_have_run(self, disks, state):
+        self.remember(at_a_revert=disks)
+        self.checkpoint()
+        self.expect_restore(side_effect=self.spending)
+        self.assertRaises(Failure, self.finish)
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(state, stored.state)
+
+    def test_the_database_knows_before_the_checkpoint_is_gone(self):
+        self.remember()
+        self.checkpoint()
+        self.expect_restore()
+        self.saves.side_effect = lambda *_: self.calls.append(
+            (
+                move.Move.of(self.instance.system_metadata).state,
+                *self.left(),
+            )
+        )
+        self.finish()
+        self.assertIn((move.State.RESTORED, '.json', '.save'), self.calls)
 
     def test_from_here_on_the_guest_has_run_here(self):
         self.remember()
@@ -697,6 +731,23 @@ class WayBackTestCase(DriverTestCase):
         self.assertEqual([], self.names())
         self.assertEqual([], self.left())
 
+    @ddt.data(
+        (move.State.SAVED, True, []),
+        (move.State.SAVED, False, BOOT),
+        (move.State.HOMEWARD, False, BOOT),
+    )
+    @ddt.unpack
+    def test_one_that_was_going_on_here_already(self, state, runs, calls):
+        self.remember(state)
+        self.checkpoint(Step.SENT)
+        self.driver.checkpoints.spend(uuids.instance)
+        self.patch(interrupted, 'goes_on', return_value=runs)
+        self.revert(task_states.RESIZE_MIGRATING)
+        # Never a second time: its disks know more by now.
+        self.restore.assert_not_called()
+        self.assertEqual(calls, self.names())
+        self.assertEqual([], self.left())
+
     def test_an_interrupted_save_of_which_nothing_is_known(self):
         self.remember()
         self.checkpoint(Step.SAVING)
@@ -744,7 +795,6 @@ class RebootTestCase(DriverTestCase):
         self.gone = self.patch(
             driver.NumaLibvirtDriver, 'is_gone', return_value=True
         )
-        self.patch(objects.Instance, 'save')
 
     def reboot(self, kind='HARD'):
         self.driver.reboot(
@@ -793,6 +843,13 @@ class RebootTestCase(DriverTestCase):
     def test_another_migrations_checkpoint(self):
         self.remember()
         self.checkpoint(Step.SENT, uuids.earlier)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_it_may_have_gone_on(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.driver.checkpoints.spend(uuids.instance)
         self.reboot()
         self.assert_rebooted()
 

@@ -54,6 +54,8 @@ class HomewardTestCase(test.NoDBTestCase):
         )
         self.libvirt = mock.Mock(spec=['restoreFlags'])
         self.driver._host.get_connection.return_value = self.libvirt
+        self.guest = mock.Mock(spec=['_domain', 'resume'])
+        self.driver._host.get_guest.return_value = self.guest
         self.driver.image_backend = mock.create_autospec(
             imagebackend.Backend, instance=True
         )
@@ -69,7 +71,7 @@ class HomewardTestCase(test.NoDBTestCase):
         self.save = self.patch(objects.Instance, 'save')
         self.useFixture(
             fixtures.MockPatchObject(
-                libvirt_guest, 'libvirt', mock.Mock(VIR_DOMAIN_SAVE_RUNNING=2)
+                libvirt_guest, 'libvirt', mock.Mock(VIR_DOMAIN_SAVE_PAUSED=4)
             )
         )
         self.image = self.root / f'{uuids.instance}.save'
@@ -92,9 +94,10 @@ class HomewardTestCase(test.NoDBTestCase):
 
     def assert_goes_on(self, restored):
         self.assertEqual(
-            [mock.call(str(self.image), None, 2)] if restored else [],
+            [mock.call(str(self.image), None, 4)] if restored else [],
             self.libvirt.restoreFlags.mock_calls,
         )
+        self.assertEqual(int(restored), self.guest.resume.call_count)
         self.driver.transport.withdraw.assert_called_once_with(
             self.image, HOME
         )
@@ -137,9 +140,7 @@ class SendTestCase(HomewardTestCase):
         self.driver.user_and_group = (42, 43)
         self.domain = mock.Mock(spec=['saveFlags', 'abortJob'])
         self.domain.saveFlags.side_effect = self.saved
-        self.driver._host.get_guest.return_value = mock.Mock(
-            spec=['_domain'], _domain=self.domain
-        )
+        self.guest._domain = self.domain
         self.patch(privsep, 'take_over')
         for name in ('event_start', 'event_finish_with_failure'):
             self.patch(objects.InstanceActionEvent, name)
@@ -208,6 +209,15 @@ class SendTestCase(HomewardTestCase):
         )
         self.save.assert_not_called()
 
+    def test_it_goes_on_when_its_checkpoint_is_spent(self):
+        spent = []
+        self.guest.resume.side_effect = lambda: spent.append(
+            self.driver.checkpoints.is_spent(uuids.instance)
+        )
+        self.driver.transport.send.side_effect = Failure
+        self.assertRaises(exception.MigrationError, self.send)
+        self.assertEqual([True], spent)
+
     def test_nobody_would_know(self):
         self.save.side_effect = Failure
         self.assertRaises(Failure, self.send)
@@ -243,6 +253,14 @@ class StayTestCase(HomewardTestCase):
     def test_it_was_saved(self):
         self.stay(interrupted.Ending.SAVED)
         self.assert_goes_on(restored=True)
+
+    def test_it_was_about_to_go_on(self):
+        self.image.with_suffix('.spent').write_text('memory')
+        goes_on = self.patch(interrupted, 'goes_on')
+        self.patch(store.CheckpointStore, 'is_spent', return_value=True)
+        self.stay(interrupted.Ending.HERE)
+        goes_on.assert_called_once_with(self.driver, self.instance)
+        self.assert_goes_on(restored=False)
 
     def test_it_is_lost(self):
         self.stay(interrupted.Ending.LOST)

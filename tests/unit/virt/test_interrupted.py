@@ -41,6 +41,7 @@ class InterruptedTestCase(test.NoDBTestCase):
         self.driver.checkpoints = mock.create_autospec(
             store.CheckpointStore, instance=True
         )
+        self.driver.checkpoints.is_spent.return_value = False
         image = self.driver.checkpoints.image
         image.return_value = pathlib.Path('/c/u.save')
         self.jobs = []
@@ -76,6 +77,11 @@ class EndingTestCase(InterruptedTestCase):
     def test_it_is_off_and_the_file_is_not_whole(self):
         self.refuse(fakelibvirt.VIR_ERR_OPERATION_FAILED)
         self.assertIs(Ending.LOST, self.ending())
+
+    def test_it_had_gone_on_before_it_stopped(self):
+        self.driver.checkpoints.is_spent.return_value = True
+        self.assertIs(Ending.LOST, self.ending())
+        self.read.assert_not_called()
 
     def test_what_libvirt_does_not_say_is_not_guessed(self):
         self.refuse(fakelibvirt.VIR_ERR_INTERNAL_ERROR)
@@ -123,15 +129,20 @@ class GoesOnTestCase(InterruptedTestCase):
     def goes_on(self, state, reason=0, active=True):
         self.guest._domain.state.return_value = (state, reason)
         self.guest.is_active.return_value = active
-        return interrupted.goes_on(self.driver, mock.sentinel.instance)
+        return interrupted.goes_on(
+            self.driver, objects.Instance(uuid=uuids.instance)
+        )
 
     def test_it_runs(self):
         self.assertTrue(self.goes_on(self.STATES.VIR_DOMAIN_RUNNING))
         self.guest.resume.assert_not_called()
 
     def test_it_waits_to_go_on(self):
+        spend = self.driver.checkpoints.spend
+        self.guest.resume.side_effect = spend.assert_called_once
         self.assertTrue(self.goes_on(self.STATES.VIR_DOMAIN_PAUSED))
         self.guest.resume.assert_called_once_with()
+        spend.assert_called_once_with(uuids.instance)
 
     def test_the_restore_is_waited_for(self):
         self.jobs = [1, 1]
@@ -148,6 +159,7 @@ class GoesOnTestCase(InterruptedTestCase):
         )
         self.guest.poweroff.assert_called_once_with()
         self.guest.resume.assert_not_called()
+        self.driver.checkpoints.spend.assert_not_called()
 
     def test_it_is_off(self):
         self.assertFalse(self.goes_on(5, active=False))

@@ -257,7 +257,10 @@ class OrderTestCase(DepartureTestCase):
         )
         stored = move.Move.of(self.instance.system_metadata)
         self.assertEqual(
-            self.a_move().saved(stored.digest, stored.disks, HOME), stored
+            self.a_move()
+            .left('disks')
+            .saved(stored.digest, stored.disks, HOME),
+            stored,
         )
         self.assertEqual(digest.of_file(self.image), stored.digest)
         self.driver.transport.send.assert_called_once_with(self.image, DEST)
@@ -458,7 +461,8 @@ class InPlaceTestCase(DepartureTestCase):
         )
         stored = move.Move.of(self.instance.system_metadata)
         self.assertEqual(
-            self.a_move().saved('', move.Disks.SHARED, DEST), stored
+            self.a_move().left('disks').saved('', move.Disks.SHARED, DEST),
+            stored,
         )
         self.whole.assert_not_called()
 
