@@ -19,6 +19,9 @@ from typing import Self
 class Step(enum.StrEnum):
     """How far a host got with a checkpoint."""
 
+    #: Destination: checkpoint and disks may be on their way, and nothing of
+    #: the guest was here before them.
+    AWAITED = 'awaited'
     #: Source: the file may be incomplete, the guest may still be running.
     SAVING = 'saving'
     #: Source: the file is complete and on the disk, the guest is stopped.

@@ -12,6 +12,7 @@ import dataclasses
 from pathlib import Path
 
 from nova_numa_migrate.checkpoint.journal import Journal
+from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.checkpoint.journal import sync
 
 
@@ -40,6 +41,11 @@ class CheckpointStore:
     def record(self, instance: str, journal: Journal) -> None:
         """Write the next step down."""
         journal.write(self._journal_path(instance))
+
+    def awaits(self, instance: str) -> bool:
+        """Whether a guest may come that was not here before."""
+        journal = self.journal(instance)
+        return journal is not None and journal.step is Step.AWAITED
 
     def spend(self, instance: str) -> None:
         """Say that the guest goes on from its checkpoint from now on.

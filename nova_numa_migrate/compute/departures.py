@@ -91,6 +91,7 @@ def _give_back(
     ):
         manager._revert_allocation(context, instance, migration)
         manager.driver.withdraw(instance, migration.dest_host)
+        way_home.call_off(manager, context, instance, migration)
         instance.drop_migration_context()
         moves.forget(instance.system_metadata)
         instance.save()

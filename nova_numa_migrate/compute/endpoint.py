@@ -12,6 +12,7 @@ from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.checkpoint.demand import told
 from nova_numa_migrate.compute import acceptance
+from nova_numa_migrate.compute import sweep
 
 
 class NumaEndpoint:
@@ -58,7 +59,6 @@ class NumaEndpoint:
         self, context: Any, instance: Any, migration: str
     ) -> None:
         """On the destination: the guest is back where it came from."""
-        checkpoints = self._manager.driver.checkpoints
-        journal = checkpoints.journal(instance.uuid)
+        journal = self._manager.driver.checkpoints.journal(instance.uuid)
         if journal is not None and journal.migration == migration:
-            checkpoints.discard(instance.uuid)
+            sweep.discard(self._manager, context, instance.uuid)

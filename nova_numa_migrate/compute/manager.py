@@ -150,11 +150,9 @@ class NumaComputeManager(manager.ComputeManager):
             self._check_changes(instance, flavor)
             prepare()
             return
+        in_place = instance.host == self.host
         move.Move(
-            migration.uuid,
-            plan.node_map,
-            plan.checkpoint,
-            in_place=instance.host == self.host,
+            migration.uuid, plan.node_map, plan.checkpoint, in_place=in_place
         ).store(instance.system_metadata)
         try:
             if _asks_for_state(plan, instance):
@@ -162,7 +160,12 @@ class NumaComputeManager(manager.ComputeManager):
                     self, context, instance, plan.node_map.nodes
                 )
             self.driver.warm_up(context, instance)
-            with self.rt.claiming(instance.uuid, plan.node_map):
+            with (
+                self.rt.claiming(instance.uuid, plan.node_map),
+                contextlib.nullcontext()
+                if in_place
+                else self.driver.expecting(instance, migration.uuid),
+            ):
                 prepare()
         except Exception as error:
             # Nothing has touched the guest: whatever went wrong here, it
@@ -212,6 +215,7 @@ class NumaComputeManager(manager.ComputeManager):
                     # The guest runs, or is off where it was: either way
                     # this move is over.
                     self._forget_move(instance)
+                    way_home.call_off(self, context, instance, migration)
 
     def finish_resize(
         self,

@@ -3,7 +3,8 @@
 
 A checkpoint holds a guest's secrets.  Each move deletes its own; this finds
 those of a server that was deleted, or of a service that died before it came
-to that.
+to that.  With the checkpoint of a guest that was awaited and did not come go
+the copies of its disks.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
+
+#: Of a migration that leaves nothing to be waited for on either host.
+_OVER = ('cancelled', 'completed', 'confirmed', 'error', 'failed', 'reverted')
 
 
 def sweep(manager: Any, context: Any) -> None:
@@ -36,9 +40,45 @@ def sweep(manager: Any, context: Any) -> None:
                     'and is deleted',
                     uuid,
                 )
-                store.discard(uuid)
+                discard(manager, context, uuid)
         except Exception:
             LOG.exception('The checkpoint of instance %s stays', uuid)
+
+
+def discard(manager: Any, context: Any, uuid: str) -> None:
+    """Delete a checkpoint here, and the disks that came with it alone.
+
+    In this order: what cannot be deleted now is known the next time.
+
+    :raises OSError: when the disks cannot be deleted.
+    """
+    driver = manager.driver
+    if driver.checkpoints.awaits(uuid) and _is_elsewhere(
+        manager, context, uuid
+    ):
+        driver.remove_what_came(objects.Instance(uuid=uuid))
+    driver.checkpoints.discard(uuid)
+
+
+def _is_elsewhere(manager: Any, context: Any, uuid: str) -> bool:
+    """Whether the instance is not on this host, nor on its way here or away.
+
+    But for the migration of its checkpoint, of which that is known.
+    """
+    if manager.driver.instance_exists(objects.Instance(uuid=uuid)):
+        return False
+    try:
+        instance = objects.Instance.get_by_uuid(context, uuid)
+    except exception.InstanceNotFound:
+        return True
+    known = manager.driver.checkpoints.journal(uuid).migration
+    here = objects.MigrationList.get_by_filters(
+        context, {'instance_uuid': uuid, 'host': manager.host}
+    )
+    return instance.host != manager.host and all(
+        migration.uuid == known or migration.status in _OVER
+        for migration in here
+    )
 
 
 def _is_needed(context: Any, uuid: str) -> bool:

@@ -110,9 +110,34 @@ def stay_home(
             context, instance, migration, request_spec
         )
         manager.driver.withdraw(instance, migration.dest_host)
+        call_off(manager, context, instance, migration)
         # The destination's audit gives back what was claimed there.
         migration.status = 'error'
         migration.save()
+
+
+def call_off(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> None:
+    """Tell the destination that the guest does not come.
+
+    It removes what has come, where this host cannot reach it, too.
+
+    :param manager: the compute manager of the source.
+    """
+    if migration.dest_compute == manager.host:
+        return
+    try:
+        manager.driver.peers.discard_checkpoint(
+            context, migration.dest_compute, instance, migration.uuid
+        )
+    except Exception:
+        LOG.exception(
+            'Host %s could not be told that the guest does not come; its '
+            'sweep finds that out',
+            migration.dest_compute,
+            instance=instance,
+        )
 
 
 @contextlib.contextmanager

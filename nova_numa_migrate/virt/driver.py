@@ -181,8 +181,13 @@ class NumaLibvirtDriver(
 
         move = Move.of(instance.system_metadata, migration.uuid)
         bound.arrive(instance, migration, move)
-        if move is None or move.state is not State.SAVED:
+        if move is None:
             finish()
+            return
+        if move.state is not State.SAVED:
+            finish()
+            # It is not awaited any more.
+            self.checkpoints.discard(instance.uuid)
             return
         image = self.checkpoints.image(instance.uuid)
         destination.require(image)
@@ -275,11 +280,11 @@ class NumaLibvirtDriver(
             block_device_info,
             journal.digest,
         )
-        homecoming.over(self, instance)
+        homecoming.over(self, context, instance)
 
     def power_on(self, context: Any, instance: Any, *args: Any) -> None:
         """Boot; what was saved of the guest before is given up by that."""
-        self.checkpoints.discard(instance.uuid)
+        homecoming.over(self, context, instance, State.NONE)
         super().power_on(context, instance, *args)
 
     def bring_back(
@@ -345,6 +350,7 @@ class NumaLibvirtDriver(
         """Delete what the instance has on this host, checkpoints too.
 
         But for one that is on its way home: the source says when it has it.
+        (A delete at the source leaves the destination's to its sweep.)
         And nothing where home is this host: Nova keeps the disks in such a
         revert, and deletes what is beside them where they are shared.
         """
@@ -352,7 +358,7 @@ class NumaLibvirtDriver(
         reverts = instance.task_state == task_states.RESIZE_REVERTING
         if reverts and move is not None and move.in_place:
             return False
-        if move is None or move.state is not State.HOMEWARD:
+        if move is None or move.state is not State.HOMEWARD or not reverts:
             self.checkpoints.discard(instance.uuid)
         return super().delete_instance_files(instance)
 

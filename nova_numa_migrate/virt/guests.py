@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import contextlib
 from typing import Any
 
 from nova import exception
@@ -16,6 +17,7 @@ from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement.report import CellPlacement
+from nova_numa_migrate.virt import awaited
 from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import homeward
@@ -51,6 +53,16 @@ class GuestsMixin(_Driver):
                 {'image': instance.image_ref, 'error': error},
                 instance=instance,
             )
+
+    def expecting(
+        self, instance: Any, migration: str
+    ) -> contextlib.AbstractContextManager[None]:
+        """While a guest is asked to come here; see awaited.expecting."""
+        return awaited.expecting(self, instance, migration)
+
+    def remove_what_came(self, instance: Any) -> None:
+        """Remove the disks of a guest that was awaited; see awaited."""
+        awaited.remove(instance)
 
     def demand_of(self, instance: Any) -> Demand:
         """What the checkpoint of a guest that runs here asks of a host.

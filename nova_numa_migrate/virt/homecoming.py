@@ -12,6 +12,7 @@ import dataclasses
 from typing import Any
 
 from nova import exception
+from nova import objects
 from nova.compute import task_states
 
 from nova_numa_migrate.checkpoint.journal import Journal
@@ -92,7 +93,7 @@ def pending(driver: Any, instance: Any) -> Journal | None:
     journal: Journal | None = driver.checkpoints.journal(instance.uuid)
     if journal is None or journal.migration != move.migration:
         return None
-    return None if journal.step is Step.SAVING else journal
+    return None if journal.step in (Step.SAVING, Step.AWAITED) else journal
 
 
 def _brought(move: Move) -> Journal:
@@ -112,16 +113,26 @@ def kept(error: Exception) -> exception.MigrationError:
     )
 
 
-def over(driver: Any, instance: Any) -> None:
-    """The guest has gone on from the checkpoint: never again from this one.
+def over(
+    driver: Any, context: Any, instance: Any, state: State = State.RESTORED
+) -> None:
+    """The guest goes on, or its state is given up: never from this one again.
+
+    A checkpoint that the destination took is there as well until then, since
+    the one that came here may be damaged.
 
     :raises Exception: when that cannot be written down.
     """
     move = Move.of(instance.system_metadata)
     if move is not None:
-        move.with_state(State.RESTORED).store(instance.system_metadata)
+        move.with_state(state).store(instance.system_metadata)
         instance.save()
     driver.checkpoints.discard(instance.uuid)
+    if move is not None and move.state is State.HOMEWARD:
+        migration = objects.Migration.get_by_uuid(context, move.migration)
+        driver.peers.discard_checkpoint(
+            context, migration.dest_compute, instance, move.migration
+        )
 
 
 def _fits(instance: Any, move: Move) -> bool:

@@ -261,8 +261,8 @@ def withdraw(driver: Any, instance: Any, dest: str) -> None:
         _remove_directory(driver, path, dest)
     except Exception:
         LOG.exception(
-            'The copy of %(path)s on host %(host)s could not be removed: it '
-            'holds the disks of the guest, remove it by hand',
+            'The copy of %(path)s could not be removed from host %(host)s, '
+            'which holds the disks of the guest there until its own sweep',
             {'path': path, 'host': dest},
             instance=instance,
         )

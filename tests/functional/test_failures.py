@@ -59,15 +59,19 @@ class FailingTestCase(base.NumaMigrateTestCase):
         self.assertEqual('ACTIVE', server['status'])
         self.assertEqual('compute1', server['OS-EXT-SRV-ATTR:host'])
         self.assert_on_nodes(self.server, [0, 1])
-        self.assertEqual(
-            [], list(itertools.chain(*self.checkpoint_files().values()))
-        )
+        # The destination may just be told.
+        self._wait_for_assert(self._assert_nothing_left)
         instance = self.instance(self.server)
         self.assertNotIn(MOVE_KEY, instance.system_metadata)
         self.assertIsNone(instance.old_flavor)
         others = {h: set() for h in self.computes if h != 'compute1'}
         self._run_periodics()
         self.assert_audited({'compute1': {0, 1}, **others})
+
+    def _assert_nothing_left(self):
+        self.assertEqual(
+            [], list(itertools.chain(*self.checkpoint_files().values()))
+        )
 
     def failed_events(self):
         return {
@@ -276,6 +280,31 @@ class AfterTheSaveTest(FailingTestCase):
             self.wait_for_failure(self.server)
         self.assert_as_before()
 
+    def test_the_hosts_do_not_hear_one_another_any_more(self):
+        """The destination removes what the source cannot."""
+        copy = self.hosts.hosts['compute2'].instances / self.server['id']
+
+        def unheard(*args, **kwargs):
+            self.assertTrue(copy.exists())
+            raise processutils.ProcessExecutionError(
+                stderr='no route to host', exit_code=255, cmd='ssh'
+            )
+
+        with (
+            self.assert_goes_on(self.server),
+            self.copy_fails_for('/disk'),
+            mock.patch.object(
+                fake_hosts.RemoteDirectories, 'remove_dir', unheard
+            ),
+            mock.patch.object(
+                fake_hosts.RemoteDirectories, 'remove_file', unheard
+            ),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure(self.server)
+            self._wait_for_assert(lambda: self.assertFalse(copy.exists()))
+        self.assert_as_before()
+
     def test_it_can_be_tried_again(self):
         with self.assert_goes_on(self.server):
             with self.copy_fails_for('/disk'):
@@ -371,11 +400,6 @@ class AfterTheSaveTest(FailingTestCase):
         self.assertIn(image, self.checkpoint_files()['compute1'])
         self.assertEqual([], self.checkpoint_files()['compute2'])
         return self.failed_events()['compute_finish_revert_resize']
-
-    def _assert_nothing_left(self):
-        self.assertEqual(
-            [], list(itertools.chain(*self.checkpoint_files().values()))
-        )
 
     def test_it_cannot_start_at_home_either(self):
         with self.assert_goes_on(self.server):

@@ -86,6 +86,10 @@ class RecoverTestCase(test.NoDBTestCase):
         self.manager.driver.withdraw.assert_called_once_with(
             instance, '192.0.2.2'
         )
+        discard = self.manager.driver.peers.discard_checkpoint
+        discard.assert_called_once_with(
+            self.context, migration.dest_compute, instance, migration.uuid
+        )
         self.drop_context.assert_called_once_with()
         self.assertEqual({}, instance.system_metadata)
         instance.save.assert_called_once_with()

@@ -12,6 +12,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.compute import endpoint
+from nova_numa_migrate.compute import sweep
 
 
 class DiscardCheckpointTestCase(test.NoDBTestCase):
@@ -27,6 +28,12 @@ class DiscardCheckpointTestCase(test.NoDBTestCase):
                 ),
             )
         )
+        # The disks of one that was awaited go as in a sweep.
+        patcher = mock.patch.object(
+            sweep, 'discard', autospec=True, side_effect=sweep.discard
+        )
+        self.discard = patcher.start()
+        self.addCleanup(patcher.stop)
         checkpoints.image(uuids.instance).touch()
         checkpoints.record(
             uuids.instance,
@@ -41,6 +48,9 @@ class DiscardCheckpointTestCase(test.NoDBTestCase):
 
     def test_that_of_the_migration(self):
         self.assertEqual(0, self.left_after(uuids.migration))
+        self.discard.assert_called_once_with(
+            mock.ANY, mock.sentinel.context, uuids.instance
+        )
 
     def test_not_that_of_another_migration(self):
         self.assertEqual(2, self.left_after(uuids.earlier))

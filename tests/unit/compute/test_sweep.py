@@ -30,10 +30,19 @@ class SweepTestCase(test.NoDBTestCase):
         super().setUp()
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.store = store.CheckpointStore(root)
-        self.manager = types.SimpleNamespace(
-            driver=types.SimpleNamespace(checkpoints=self.store)
+        self.driver = mock.Mock(
+            spec=['checkpoints', 'instance_exists', 'remove_what_came'],
+            checkpoints=self.store,
         )
+        self.driver.instance_exists.return_value = False
+        self.manager = types.SimpleNamespace(host='here', driver=self.driver)
         self.known = {}
+        patcher = mock.patch.object(
+            objects.MigrationList, 'get_by_filters', autospec=True
+        )
+        self.migrations = patcher.start()
+        self.migrations.return_value = []
+        self.addCleanup(patcher.stop)
         patcher = mock.patch.object(
             objects.Instance,
             'get_by_uuid',
@@ -43,8 +52,7 @@ class SweepTestCase(test.NoDBTestCase):
         patcher.start()
         self.addCleanup(patcher.stop)
 
-    def look_up(self, context, uuid, expected_attrs):
-        self.assertEqual(['system_metadata'], expected_attrs)
+    def look_up(self, context, uuid, expected_attrs=None):
         if uuid not in self.known:
             raise exception.InstanceNotFound(instance_id=uuid)
         found = self.known[uuid]
@@ -52,9 +60,12 @@ class SweepTestCase(test.NoDBTestCase):
             raise found
         return found
 
-    def instance(self, state, vm_state=vm_states.ACTIVE, task=None):
+    def instance(
+        self, state, vm_state=vm_states.ACTIVE, task=None, host='there'
+    ):
         found = self.known[uuids.instance] = objects.Instance(
             uuid=uuids.instance,
+            host=host,
             vm_state=vm_state,
             task_state=task,
             system_metadata={},
@@ -67,11 +78,9 @@ class SweepTestCase(test.NoDBTestCase):
                 state,
             ).store(found.system_metadata)
 
-    def stays(self, uuid=uuids.instance):
+    def stays(self, uuid=uuids.instance, step=journal.Step.SENT):
         self.store.image(uuid).write_text('secrets')
-        self.store.record(
-            uuid, journal.Journal(uuids.migration, journal.Step.SENT)
-        )
+        self.store.record(uuid, journal.Journal(uuids.migration, step))
         sweep.sweep(self.manager, context.get_admin_context())
         left = {path.name for path in self.store.root.iterdir()}
         self.assertIn(len(left), (0, 2))
@@ -116,3 +125,59 @@ class SweepTestCase(test.NoDBTestCase):
     def test_half_a_journal_goes_too(self):
         (self.store.root / f'{uuids.instance}.new').write_text('{')
         self.assertFalse(self.stays())
+
+    # The copies of the disks of a guest that was awaited and did not come.
+
+    def removed(self, step=journal.Step.AWAITED):
+        self.assertFalse(self.stays(step=step))
+        calls = self.driver.remove_what_came.mock_calls
+        for call in calls:
+            self.assertEqual(uuids.instance, call.args[0].uuid)
+        return len(calls)
+
+    def a_migration(self, status, uuid=uuids.other):
+        self.migrations.return_value.append(
+            objects.Migration(uuid=uuid, status=status)
+        )
+
+    def test_it_has_stayed_where_it_was(self):
+        self.instance(None)
+        self.a_migration('migrating', uuids.migration)
+        self.a_migration('error')
+        self.assertEqual(1, self.removed())
+        self.assertEqual(
+            {'instance_uuid': uuids.instance, 'host': 'here'},
+            self.migrations.call_args.args[1],
+        )
+
+    def test_it_was_deleted(self):
+        self.assertEqual(1, self.removed())
+
+    def test_it_may_have_been_here_before(self):
+        self.instance(None)
+        self.assertEqual(0, self.removed(journal.Step.RESTORING))
+
+    def test_it_has_come_since(self):
+        self.instance(None, host='here')
+        self.assertEqual(0, self.removed())
+
+    @ddt.data('accepted', 'finished', 'migrating', 'queued', 'running', '')
+    def test_it_may_come_otherwise(self, status):
+        self.instance(None)
+        self.a_migration(status)
+        self.assertEqual(0, self.removed())
+
+    def test_libvirt_has_it(self):
+        self.instance(None)
+        self.driver.instance_exists.return_value = True
+        self.assertEqual(0, self.removed())
+
+    def test_it_is_still_awaited(self):
+        self.instance(State.OPEN)
+        self.assertTrue(self.stays(step=journal.Step.AWAITED))
+        self.driver.remove_what_came.assert_not_called()
+
+    def test_what_cannot_be_removed_is_known_the_next_time(self):
+        self.driver.remove_what_came.side_effect = OSError
+        with self.assertLogs(sweep.LOG.logger, 'ERROR'):
+            self.assertTrue(self.stays(step=journal.Step.AWAITED))

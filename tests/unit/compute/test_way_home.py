@@ -170,6 +170,25 @@ class StayHomeTestCase(MovingTestCase):
         self.instance.compute_id = 8
         self.migration.dest_compute = 'dst'
         self.migration.dest_host = '192.0.2.2'
+        self.tell = self.manager.driver.peers.discard_checkpoint
+
+    def call_off(self):
+        way_home.call_off(
+            self.manager,
+            mock.sentinel.context,
+            self.instance,
+            self.migration,
+        )
+
+    def test_a_destination_that_cannot_be_told(self):
+        self.tell.side_effect = Failure
+        with self.assertLogs(way_home.LOG.logger, 'ERROR'):
+            self.call_off()
+
+    def test_nobody_is_told_of_a_guest_that_stays_on_its_host(self):
+        self.migration.dest_compute = 'src'
+        self.call_off()
+        self.tell.assert_not_called()
 
     def has_left(self):
         return way_home.has_left(mock.sentinel.context, self.instance)
@@ -200,5 +219,8 @@ class StayHomeTestCase(MovingTestCase):
         self.manager.finish_revert_resize.assert_called_once()
         self.manager.driver.withdraw.assert_called_once_with(
             self.instance, '192.0.2.2'
+        )
+        self.tell.assert_called_once_with(
+            mock.ANY, 'dst', self.instance, uuids.migration
         )
         self.assertEqual('error', self.migration.status)

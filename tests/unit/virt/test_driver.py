@@ -315,6 +315,7 @@ class InPlaceTestCase(DriverTestCase):
         self.assertEqual(['delete_instance_files'], self.names())
 
 
+@ddt.ddt
 class SourceTestCase(DriverTestCase):
     def setUp(self):
         super().setUp()
@@ -433,11 +434,16 @@ class SourceTestCase(DriverTestCase):
     def test_the_end_here_of_a_guest_on_its_way_home_keeps_it(self):
         self.remember(move.State.HOMEWARD)
         self.checkpoint(Step.SENT)
+        self.instance.task_state = task_states.RESIZE_REVERTING
         self.driver.delete_instance_files(self.instance)
         self.assertEqual(['.json', '.save'], self.left())
 
-    def test_so_does_a_delete(self):
+    @ddt.data(None, move.State.SAVED, move.State.HOMEWARD)
+    def test_so_does_a_delete(self, state):
+        if state is not None:
+            self.remember(state)
         self.checkpoint(Step.SENT)
+        self.instance.task_state = task_states.DELETING
         self.driver.delete_instance_files(self.instance)
         self.assertEqual([], self.left())
         self.assertEqual(['delete_instance_files'], self.names())
@@ -500,6 +506,14 @@ class DestinationTestCase(DriverTestCase):
             [mock.call(self.driver, self.instance, host) for host in where],
             withdraw.mock_calls,
         )
+
+    def test_one_without_its_state_is_not_awaited_any_more(self):
+        self.remember(move.State.NONE)
+        self.driver.checkpoints.record(
+            uuids.instance, journal.Journal(uuids.migration, Step.AWAITED)
+        )
+        self.finish()
+        self.assertEqual([], self.left())
 
     @ddt.data(
         (move.Disks.KEPT, move.State.SAVED),
@@ -792,6 +806,15 @@ class RebootTestCase(DriverTestCase):
         self.restore = self.expect_restore()
         for name in ('reboot', 'power_on'):
             self.replace(name, self.noting(name))
+        self.peers = mock.create_autospec(rpc.NumaComputeAPI, instance=True)
+        self.useFixture(
+            fixtures.MockPatchObject(self.driver, 'peers', self.peers)
+        )
+        self.patch(
+            objects.Migration,
+            'get_by_uuid',
+            return_value=objects.Migration(dest_compute='compute2'),
+        )
         self.gone = self.patch(
             driver.NumaLibvirtDriver, 'is_gone', return_value=True
         )
@@ -832,6 +855,7 @@ class RebootTestCase(DriverTestCase):
         (move.State.RESTORED, Step.SENT),
         (move.State.NONE, Step.SENT),
         (move.State.SAVED, Step.SAVING),
+        (move.State.SAVED, Step.AWAITED),
     )
     @ddt.unpack
     def test_it_has_gone_on_or_was_never_saved(self, state, step):
@@ -895,6 +919,24 @@ class RebootTestCase(DriverTestCase):
             self.context, self.instance, mock.sentinel.network_info
         )
         self.assertEqual(['power_on'], self.names())
+        self.assertEqual([], self.left())
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.NONE, stored.state)
+
+    @ddt.data('reboot', 'power_on')
+    def test_the_destination_s_is_not_needed_any_more(self, way):
+        """The guest was taken home, and could not go on there."""
+        self.remember(move.State.HOMEWARD)
+        self.checkpoint(Step.SENT)
+        if way == 'reboot':
+            self.reboot()
+        else:
+            self.driver.power_on(
+                self.context, self.instance, mock.sentinel.network_info
+            )
+        self.peers.discard_checkpoint.assert_called_once_with(
+            self.context, 'compute2', self.instance, uuids.migration
+        )
         self.assertEqual([], self.left())
 
 
