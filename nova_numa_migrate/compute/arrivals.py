@@ -3,9 +3,9 @@
 
 The source says in the database that the server is here, and then sends a
 message to have it finished.  Where it dies between the two, or the message is
-lost with the bus, nobody would ever finish it.  All that the message says is in
-the database as well, so this host takes the move up without it; a message that
-comes after all finds nothing to do.
+lost with the bus, nobody would ever finish it.  All that the message says is
+in the database as well, so this host takes the move up without it; a message
+that comes after all finds nothing to do.
 """
 
 from __future__ import annotations

@@ -274,6 +274,12 @@ class NumaComputeManager(manager.ComputeManager):
                         self, context, instance, migration, request_spec
                     )
                     failure.reraise = False
+                elif recovery.has_moved(self, context, instance, migration):
+                    LOG.warning(
+                        'The guest has moved here all the same',
+                        instance=instance,
+                    )
+                    failure.reraise = False
         finally:
             self.rt.arrived(instance.uuid)
         return instance.get_network_info()

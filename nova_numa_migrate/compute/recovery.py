@@ -76,6 +76,27 @@ def recover(manager: Any, context: Any) -> None:
             )
 
 
+def has_moved(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> bool:
+    """After a failure while it was finished: whether the guest runs here.
+
+    Then its move is completed, whatever failed: it cannot be undone any more.
+
+    :raises Exception: when that fails as well.
+    """
+    move = Move.of(instance.system_metadata, migration.uuid)
+    if move is None or move.state not in (State.SAVED, State.RESTORED):
+        return False
+    if not manager.driver.goes_on(instance):
+        return False
+    known = objects.Instance.get_by_uuid(context, instance.uuid)
+    # Otherwise the failure came after that.
+    if known.task_state == task_states.RESIZE_FINISH:
+        _complete(manager, context, instance, migration, move)
+    return True
+
+
 def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
     if instance.task_state == task_states.RESIZE_REVERTING:
         revert.recover(manager, context, instance, move)

@@ -88,11 +88,11 @@ def _ending(driver: Any, instance: Any) -> Ending:
     _wait(driver, instance)
     if not driver.is_gone(instance):
         return Ending.HERE
-    if driver.checkpoints.is_spent(instance.uuid):
-        # It had gone on from there before it stopped.
-        return Ending.LOST
+    # libvirt removes what it could not write to its end; and a guest that had
+    # gone on from there before it stopped has none any more.
     image = driver.checkpoints.image(instance.uuid)
-    return Ending.SAVED if _is_whole(driver, image) else Ending.LOST
+    whole = image.exists() and _is_whole(driver, image)
+    return Ending.SAVED if whole else Ending.LOST
 
 
 def _wait(driver: Any, instance: Any) -> None:

@@ -13,9 +13,11 @@ import pathlib
 import threading
 from unittest import mock
 
+from nova import objects
 from nova.compute import rpcapi
 from nova.tests.fixtures import libvirt as fakelibvirt
 from oslo_concurrency import processutils
+import oslo_messaging as messaging
 
 from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import claim
@@ -380,13 +382,37 @@ class AfterTheSaveTest(FailingTestCase):
         )
 
     def test_it_runs_already_when_the_move_fails(self):
+        """Such a move cannot be undone any more: it is completed."""
         verify = 'nova_numa_migrate.virt.destination.verify'
         bug = ValueError('a bug')
         with mock.patch(verify, autospec=True, side_effect=bug):
             with self.assert_goes_on(self.server):
-                self.post_migrate(self.server, [3, 2])
-                self.wait_for(self.server, 'ERROR')
-        self.assertEqual(['compute2'], self.running_on(self.server))
+                self.hinted_migrate(self.server, [3, 2])
+        self.assertEqual('finished', self._migration_status(self.server))
+        self.assert_on_nodes(self.server, [3, 2])
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_as_before()
+
+    def test_it_runs_and_nobody_can_be_told(self):
+        """The message bus is gone when its end is to be written down."""
+        finish = objects.InstanceActionEvent.event_finish_with_failure
+
+        def fail(cls, context, uuid, event, **kwargs):
+            if event == 'numa_migrate_restore':
+                raise messaging.MessagingTimeout
+            return finish(context, uuid, event, **kwargs)
+
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(
+                objects.InstanceActionEvent,
+                'event_finish_with_failure',
+                classmethod(fail),
+            ),
+        ):
+            self.hinted_migrate(self.server, [3, 2])
+        self.assert_on_nodes(self.server, [3, 2])
 
     def _lose_both_ways(self):
         """It can start neither there nor at home; what Nova says then."""

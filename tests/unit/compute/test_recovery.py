@@ -137,6 +137,38 @@ class RecoverTestCase(test.NoDBTestCase):
             (instance.vm_state, instance.power_state, self.migration.status),
         )
 
+    def has_moved(self, known=task_states.RESIZE_FINISH, goes_on=True):
+        self.manager.driver.goes_on.return_value = goes_on
+        self.patch(
+            objects.Instance,
+            'get_by_uuid',
+            return_value=objects.Instance(task_state=known),
+        )
+        [instance] = self.waiting.return_value
+        return recovery.has_moved(
+            self.manager, self.context, instance, self.migration
+        )
+
+    @ddt.data(move.State.SAVED, move.State.RESTORED)
+    def test_a_failure_when_it_runs_does_not_undo_its_move(self, state):
+        instance = self.found(state)
+        self.assertTrue(self.has_moved())
+        self.assertEqual(vm_states.RESIZED, instance.vm_state)
+
+    def test_a_failure_when_all_was_done(self):
+        instance = self.found(move.State.RESTORED)
+        self.assertTrue(self.has_moved(known=None))
+        self.assertEqual(vm_states.ACTIVE, instance.vm_state)
+
+    def test_a_failure_when_it_does_not_run(self):
+        self.found(move.State.RESTORED)
+        self.assertFalse(self.has_moved(goes_on=False))
+
+    @ddt.data(None, move.State.OPEN, move.State.NONE, move.State.RETURNING)
+    def test_a_failure_of_what_was_not_saved_is_novas(self, state):
+        self.found(state)
+        self.assertFalse(self.has_moved())
+
     @ddt.data(move.State.RESTORED, move.State.HOMEWARD)
     def test_one_that_was_being_reverted(self, state):
         recover = self.patch(revert, 'recover')

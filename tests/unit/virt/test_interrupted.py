@@ -6,6 +6,7 @@ import types
 from unittest import mock
 
 import ddt
+import fixtures
 from nova import exception
 from nova import objects
 from nova import test
@@ -41,9 +42,9 @@ class InterruptedTestCase(test.NoDBTestCase):
         self.driver.checkpoints = mock.create_autospec(
             store.CheckpointStore, instance=True
         )
-        self.driver.checkpoints.is_spent.return_value = False
-        image = self.driver.checkpoints.image
-        image.return_value = pathlib.Path('/c/u.save')
+        root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.image = self.driver.checkpoints.image.return_value = root / 'u'
+        self.image.touch()
         self.jobs = []
         self.guest = guest = self.driver._host.get_guest.return_value
         guest.get_job_info.side_effect = lambda: libvirt_guest.JobInfo(
@@ -72,14 +73,14 @@ class EndingTestCase(InterruptedTestCase):
 
     def test_it_is_off_and_the_file_whole(self):
         self.assertIs(Ending.SAVED, self.ending())
-        self.read.assert_called_once_with('/c/u.save', 0)
+        self.read.assert_called_once_with(str(self.image), 0)
 
     def test_it_is_off_and_the_file_is_not_whole(self):
         self.refuse(fakelibvirt.VIR_ERR_OPERATION_FAILED)
         self.assertIs(Ending.LOST, self.ending())
 
-    def test_it_had_gone_on_before_it_stopped(self):
-        self.driver.checkpoints.is_spent.return_value = True
+    def test_libvirt_has_removed_what_it_could_not_write(self):
+        self.image.unlink()
         self.assertIs(Ending.LOST, self.ending())
         self.read.assert_not_called()
 
