@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import datetime
 import sys
 import time
 
@@ -49,6 +50,9 @@ def _parse(words: list[str]) -> list[table.Row]:
         parser.error(f"no row {error.args[0]}: see --list")
 
 
+_SERVICE_TIMEOUT = 120.0
+
+
 class Matrix:
     """Rows one after the other, on guests that are made when needed."""
 
@@ -59,14 +63,10 @@ class Matrix:
 
     def play(self, row: table.Row) -> report.Result:
         """Play a row; a guest that is not what it was is used no more."""
-        if self._guest is None:
-            with self._steps("a guest that counts"):
-                self._guest = lab_guest.Guest(
-                    self._stage.cloud, self._stage.watch
-                )
         began = time.monotonic()
         try:
-            result = lab_row.Play(self._stage, row, self._guest).run()
+            guest = self._guest = self._guest or self._make()
+            result = lab_row.Play(self._stage, row, guest).run()
         # Whatever it was: it is this row's, and the others are played.
         except Exception as error:
             result = report.Result(
@@ -80,6 +80,19 @@ class Matrix:
             self._give_up()
         self._tell(result)
         return result
+
+    def _make(self) -> lab_guest.Guest:
+        """A new guest, when no service is just starting.
+
+        Nova's gives up each guest that it finds in the making when it starts.
+        """
+        with self._steps("a guest that counts"):
+            lab_cloud.wait_services(
+                lab_paths.here(),
+                datetime.datetime.now(datetime.UTC),
+                _SERVICE_TIMEOUT,
+            )
+            return lab_guest.Guest(self._stage.cloud, self._stage.watch)
 
     def _give_up(self) -> None:
         """Delete the guest, by force where it must be."""

@@ -13,6 +13,13 @@ from lab.hosts import deploy
 from lab.hosts import machine
 
 _FILLER = "/var/lib/nova/filler"
+# $1 is the filler, $2 the guest's name in libvirt.
+_MAKE_ROOM = """
+rm -f "$1"
+if virsh domstate --reason "$2" 2>&1 | grep -q "I/O error"; then
+    virsh resume "$2"
+fi
+"""
 # Time for everybody who depends on it to notice.
 _OUTAGE = 15.0
 
@@ -96,7 +103,12 @@ class _Disk(Fault):
         return "fill", _FILLER
 
     def heal(self) -> None:
-        self._victim.shell.run(["rm", "-f", _FILLER], 30)
+        """Make room; QEMU stops a guest that could not write, for an operator
+        to have it go on.
+        """
+        self._victim.shell.run(
+            ["sh", "-c", _MAKE_ROOM, "heal", _FILLER, self._scene.domain], 60
+        )
 
 
 class _Bus(Fault):
