@@ -103,8 +103,9 @@ class _Disk(Fault):
         return "fill", _FILLER
 
     def heal(self) -> None:
-        """Make room; QEMU stops a guest that could not write, for an operator
-        to have it go on.
+        """Make room, and have the guest go on if QEMU has stopped it.
+
+        That is what it does with one that cannot write.
         """
         self._victim.shell.run(
             ["sh", "-c", _MAKE_ROOM, "heal", _FILLER, self._scene.domain], 60

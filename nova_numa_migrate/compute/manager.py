@@ -160,18 +160,16 @@ class NumaComputeManager(manager.ComputeManager):
                     self, context, instance, plan.node_map.nodes
                 )
             self.driver.warm_up(context, instance)
-            with (
-                self.rt.claiming(instance.uuid, plan.node_map),
-                contextlib.nullcontext()
-                if in_place
-                else self.driver.expecting(instance, migration.uuid),
-            ):
+            with self.rt.claiming(instance.uuid, plan.node_map):
+                if not in_place:
+                    self.driver.expect(instance, migration.uuid)
                 prepare()
         except Exception as error:
             # Nothing has touched the guest: whatever went wrong here, it
             # runs on and its server goes back to what it was.  Nova tries
             # the next host for this exception as for any other.
             self._forget_move(instance)
+            self.driver.expect_no_more(instance)
             if isinstance(error, exception.InstanceFaultRollback):
                 raise
             raise exception.InstanceFaultRollback(

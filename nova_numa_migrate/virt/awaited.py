@@ -9,15 +9,12 @@ before the source is asked to send anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-import contextlib
 from pathlib import Path
 import shutil
 from typing import Any
 
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
-from oslo_utils import excutils
 
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
@@ -25,9 +22,8 @@ from nova_numa_migrate.checkpoint.journal import Step
 LOG = logging.getLogger(__name__)
 
 
-@contextlib.contextmanager
-def expecting(driver: Any, instance: Any, migration: str) -> Iterator[None]:
-    """While a guest is asked to come: it may, unless this fails.
+def expect(driver: Any, instance: Any, migration: str) -> None:
+    """A guest is about to be asked to come here.
 
     Where its directory is here already, it may be the source's own, and
     nothing is written down.
@@ -36,17 +32,18 @@ def expecting(driver: Any, instance: Any, migration: str) -> Iterator[None]:
     :param migration: the uuid of Nova's migration record.
     """
     uuid = instance.uuid
-    path = Path(libvirt_utils.get_instance_path(instance))
+    path = _path(instance)
     here = path.exists() or path.with_name(f'{path.name}_resize').exists()
     # What is left of an earlier one is not the source's.
     if not here or driver.checkpoints.awaits(uuid):
         driver.checkpoints.record(uuid, Journal(migration, Step.AWAITED))
-    try:
-        yield
-    except Exception:
-        with excutils.save_and_reraise_exception(logger=LOG):
-            if driver.checkpoints.awaits(uuid):
-                driver.checkpoints.discard(uuid)
+
+
+def expect_no_more(driver: Any, instance: Any) -> None:
+    """It was not asked; what an earlier one has left is for the sweep."""
+    if driver.checkpoints.awaits(instance.uuid):
+        if not _path(instance).exists():
+            driver.checkpoints.discard(instance.uuid)
 
 
 def remove(instance: Any) -> None:
@@ -54,7 +51,7 @@ def remove(instance: Any) -> None:
 
     :raises OSError: when they cannot be removed.
     """
-    path = Path(libvirt_utils.get_instance_path(instance))
+    path = _path(instance)
     if path.exists():
         LOG.warning(
             'Removing %s: a move that came to nothing has brought it',
@@ -62,3 +59,7 @@ def remove(instance: Any) -> None:
             instance=instance,
         )
         shutil.rmtree(path)
+
+
+def _path(instance: Any) -> Path:
+    return Path(libvirt_utils.get_instance_path(instance))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import contextlib
 from typing import Any
 
 from nova import exception
@@ -54,11 +53,13 @@ class GuestsMixin(_Driver):
                 instance=instance,
             )
 
-    def expecting(
-        self, instance: Any, migration: str
-    ) -> contextlib.AbstractContextManager[None]:
-        """While a guest is asked to come here; see awaited.expecting."""
-        return awaited.expecting(self, instance, migration)
+    def expect(self, instance: Any, migration: str) -> None:
+        """Before a guest is asked to come here; see awaited.expect."""
+        awaited.expect(self, instance, migration)
+
+    def expect_no_more(self, instance: Any) -> None:
+        """It was not asked; see awaited.expect_no_more."""
+        awaited.expect_no_more(self, instance)
 
     def remove_what_came(self, instance: Any) -> None:
         """Remove the disks of a guest that was awaited; see awaited."""
