@@ -162,5 +162,8 @@ class Play:
             guest.counting(now, self._before.passes + 2)
             return
         if not guest.running_on(self._stage.hosts):
+            if guest.show()["status"] == "ACTIVE":
+                # Nova finds that out, and then lets nobody in between.
+                guest.server.wait("SHUTOFF", _SETTLE_TIMEOUT)
             guest.action(reboot={"type": "HARD"})
         guest.counting(now, 1)
