@@ -68,29 +68,42 @@ def restore(
     """
     # As Nova has it: not every place that imports this has the binding.
     libvirt = libvirt_guest.libvirt
-    with step(context, instance, event):
-        if digest:
-            digests.require(image, digest)
-        connection = driver._host.get_connection()
-        saved_xml = connection.saveImageGetXMLDesc(
-            str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
-        )
-        xml = remap(saved_xml, fresh_xml)
-        guest = libvirt_guest.Guest.create(xml, driver._host)
-        if prepare is not None:
-            prepare()
-        driver.cpu_api.power_up_for_instance(instance)
-        with _undone(driver, instance, guest):
+    with contextlib.ExitStack() as undo:
+        with step(context, instance, event):
+            if digest:
+                digests.require(image, digest)
+            connection = driver._host.get_connection()
+            saved_xml = connection.saveImageGetXMLDesc(
+                str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
+            )
+            xml = remap(saved_xml, fresh_xml)
+            guest = libvirt_guest.Guest.create(xml, driver._host)
+            if prepare is not None:
+                prepare()
+            driver.cpu_api.power_up_for_instance(instance)
+            undo.enter_context(_undone(driver, instance, guest))
             # Paused: what is given up, or fails, has never run.
             with limits.deadline('restore_timeout', guest.poweroff):
                 connection.restoreFlags(
                     str(image), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED
                 )
-            driver.checkpoints.spend(instance.uuid)
-            if not pause:
-                guest.resume()
+        # The end of the step may fail, too, where nobody can be told.
+        _go_on(driver, instance, guest, pause)
     LOG.info('The guest goes on from its checkpoint', instance=instance)
     return guest
+
+
+def _go_on(driver: Any, instance: Any, guest: Any, pause: bool) -> None:
+    """The last that is done: for what fails later Nova takes devices away."""
+    try:
+        driver.checkpoints.spend(instance.uuid)
+        if not pause:
+            guest.resume()
+    except Exception as error:
+        raise exception.MigrationError(
+            reason=f'the restored guest could not go on on host {CONF.host}: '
+            f'{error}'
+        ) from error
 
 
 @contextlib.contextmanager
