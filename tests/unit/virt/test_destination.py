@@ -47,6 +47,7 @@ class DestinationTestCase(test.NoDBTestCase):
             old_flavor=None,
             new_flavor=None,
             flavor=objects.Flavor(),
+            numa_topology=None,
         )
         for name in ('event_start', 'event_finish_with_failure'):
             self.patch(objects.InstanceActionEvent, name)
