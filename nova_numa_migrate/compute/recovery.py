@@ -91,10 +91,12 @@ def has_moved(
     if not manager.driver.goes_on(instance):
         return False
     known = objects.Instance.get_by_uuid(context, instance.uuid)
-    # Otherwise the failure came after that.
     if known.task_state == task_states.RESIZE_FINISH:
         _complete(manager, context, instance, migration, move)
-    return True
+        return True
+    # Either the failure came after that, or somebody has taken the task away:
+    # that is an error, which the server has to show.
+    return bool(known.vm_state == vm_states.RESIZED)
 
 
 def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:

@@ -332,7 +332,9 @@ class NumaMigrateTestCase(PluginMixin, test_numa_servers.NUMAServersTestBase):
         ``nodes[i]`` is the host node of guest cell ``i``.
         """
         self.assert_guest_on_nodes(server, nodes)
-        self._assert_allocated(self.instance(server), self.host_of(server))
+        instance, host = self.instance(server), self.host_of(server)
+        # After a failure Nova gives it back when the server's task is over.
+        self._wait_for_assert(lambda: self._assert_allocated(instance, host))
 
     def assert_guest_on_nodes(
         self, server: dict[str, Any], nodes: Sequence[int]

@@ -137,12 +137,19 @@ class RecoverTestCase(test.NoDBTestCase):
             (instance.vm_state, instance.power_state, self.migration.status),
         )
 
-    def has_moved(self, known=task_states.RESIZE_FINISH, goes_on=True):
+    def has_moved(
+        self,
+        known=task_states.RESIZE_FINISH,
+        goes_on=True,
+        vm_state=vm_states.ACTIVE,
+    ):
         self.manager.driver.goes_on.return_value = goes_on
         self.patch(
             objects.Instance,
             'get_by_uuid',
-            return_value=objects.Instance(task_state=known),
+            return_value=objects.Instance(
+                task_state=known, vm_state=vm_state
+            ),
         )
         [instance] = self.waiting.return_value
         return recovery.has_moved(
@@ -157,8 +164,14 @@ class RecoverTestCase(test.NoDBTestCase):
 
     def test_a_failure_when_all_was_done(self):
         instance = self.found(move.State.RESTORED)
-        self.assertTrue(self.has_moved(known=None))
+        self.assertTrue(
+            self.has_moved(known=None, vm_state=vm_states.RESIZED)
+        )
         self.assertEqual(vm_states.ACTIVE, instance.vm_state)
+
+    def test_a_failure_when_somebody_has_taken_its_task_away(self):
+        self.found(move.State.RESTORED)
+        self.assertFalse(self.has_moved(known=None))
 
     def test_a_failure_when_it_does_not_run(self):
         self.found(move.State.RESTORED)
