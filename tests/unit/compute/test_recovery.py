@@ -147,9 +147,7 @@ class RecoverTestCase(test.NoDBTestCase):
         self.patch(
             objects.Instance,
             'get_by_uuid',
-            return_value=objects.Instance(
-                task_state=known, vm_state=vm_state
-            ),
+            return_value=objects.Instance(task_state=known, vm_state=vm_state),
         )
         [instance] = self.waiting.return_value
         return recovery.has_moved(
@@ -164,9 +162,7 @@ class RecoverTestCase(test.NoDBTestCase):
 
     def test_a_failure_when_all_was_done(self):
         instance = self.found(move.State.RESTORED)
-        self.assertTrue(
-            self.has_moved(known=None, vm_state=vm_states.RESIZED)
-        )
+        self.assertTrue(self.has_moved(known=None, vm_state=vm_states.RESIZED))
         self.assertEqual(vm_states.ACTIVE, instance.vm_state)
 
     def test_a_failure_when_somebody_has_taken_its_task_away(self):
