@@ -21,6 +21,7 @@ from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
@@ -41,19 +42,13 @@ def take_up(
     :param attributes: those that a message has of an instance.
     :param patience: leave alone what is not older, in seconds.
     """
-    waiting = objects.InstanceList.get_by_filters(
+    for instance, move in under_way.moves(
+        manager,
         context,
-        {
-            'host': manager.host,
-            'task_state': [task_states.RESIZE_MIGRATED],
-            'deleted': False,
-        },
-        expected_attrs=attributes,
-    )
-    for instance in waiting:
-        move = Move.of(instance.system_metadata)
-        if move is None or move.state not in _HANDED_OVER:
-            continue
+        [task_states.RESIZE_MIGRATED],
+        _HANDED_OVER,
+        attributes,
+    ):
         if timeutils.is_older_than(instance.updated_at, patience):
             _take_up(manager, context, instance, move)
 

@@ -19,6 +19,7 @@ from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from nova_numa_migrate.compute import revert
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
@@ -49,23 +50,14 @@ def recover(manager: Any, context: Any) -> None:
     To be called when this host's resources are known and before the service
     takes messages.
     """
-    waiting = objects.InstanceList.get_by_filters(
+    for instance, move in under_way.moves(
+        manager,
         context,
-        {
-            'host': manager.host,
-            # What is before that is taken up, see arrivals.
-            'task_state': [
-                task_states.RESIZE_FINISH,
-                task_states.RESIZE_REVERTING,
-            ],
-            'deleted': False,
-        },
-        expected_attrs=ATTRIBUTES,
-    )
-    for instance in waiting:
-        move = Move.of(instance.system_metadata)
-        if move is None or move.state not in _UNDER_WAY:
-            continue
+        # What is before that is taken up, see arrivals.
+        [task_states.RESIZE_FINISH, task_states.RESIZE_REVERTING],
+        _UNDER_WAY,
+        ATTRIBUTES,
+    ):
         try:
             _recover(manager, context, instance, move)
         except Exception:
