@@ -51,19 +51,20 @@ def discard(manager: Any, context: Any, uuid: str) -> None:
     In this order: what cannot be deleted now is known the next time.
 
     :raises OSError: when the disks cannot be deleted.
+    :raises Exception: when the instance's host cannot be asked whose they are.
     """
     driver = manager.driver
-    if driver.checkpoints.awaits(uuid) and _is_elsewhere(
-        manager, context, uuid
-    ):
+    if driver.checkpoints.awaits(uuid) and _is_copy(manager, context, uuid):
         driver.remove_what_came(objects.Instance(uuid=uuid))
     driver.checkpoints.discard(uuid)
 
 
-def _is_elsewhere(manager: Any, context: Any, uuid: str) -> bool:
-    """Whether the instance is not on this host, nor on its way here or away.
+def _is_copy(manager: Any, context: Any, uuid: str) -> bool:
+    """Whether what is in the instance's directory here is of no use.
 
-    But for the migration of its checkpoint, of which that is known.
+    It is not where the instance is not on this host, nor on its way here or
+    away (but for the migration of its checkpoint, of which that is known), and
+    its own host does not have the same directory.
     """
     if manager.driver.instance_exists(objects.Instance(uuid=uuid)):
         return False
@@ -75,10 +76,33 @@ def _is_elsewhere(manager: Any, context: Any, uuid: str) -> bool:
     here = objects.MigrationList.get_by_filters(
         context, {'instance_uuid': uuid, 'host': manager.host}
     )
-    return instance.host != manager.host and all(
+    is_elsewhere = instance.host != manager.host and all(
         migration.uuid == known or migration.status in _OVER
         for migration in here
     )
+    return is_elsewhere and not _is_shared(manager, context, instance)
+
+
+def _is_shared(manager: Any, context: Any, instance: Any) -> bool:
+    """Whether the instance's own host sees its directory on this host.
+
+    Storage that both hosts share may have been mounted since the guest was
+    awaited.  Asked as Nova does it (_is_instance_storage_shared), but for a
+    failure, which must not pass for an answer here.  Where no disk is a file
+    there is no telling, and nothing big to be removed.
+    """
+    driver = manager.driver
+    mark = driver.check_instance_shared_storage_local(context, instance)
+    if not mark:
+        return True
+    try:
+        return bool(
+            manager.compute_rpcapi.check_instance_shared_storage(
+                context, mark, instance=instance, host=instance.host
+            )
+        )
+    finally:
+        driver.check_instance_shared_storage_cleanup(context, mark)
 
 
 def _is_needed(context: Any, uuid: str) -> bool:

@@ -115,6 +115,13 @@ class FakeHostsFixture(fixtures.Fixture):
                 functools.partial(RemoteDirectories, self),
             )
         )
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'nova.virt.libvirt.driver.LibvirtDriver'
+                '.check_instance_shared_storage_remote',
+                _sees_its_own,
+            )
+        )
 
     def add(self, name: str) -> Host:
         """A new host, or the one of that name that came back."""
@@ -159,6 +166,11 @@ def _per_host(stock: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
         return stock(conf, name)
 
     return look_up
+
+
+def _sees_its_own(driver: Any, context: Any, data: dict[str, str]) -> bool:
+    path = pathlib.Path(data['filename'])
+    return path.is_relative_to(here().root) and path.exists()
 
 
 def _as_ssh_does(call: Callable[..., None]) -> Callable[..., None]:

@@ -31,11 +31,24 @@ class SweepTestCase(test.NoDBTestCase):
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.store = store.CheckpointStore(root)
         self.driver = mock.Mock(
-            spec=['checkpoints', 'instance_exists', 'remove_what_came'],
+            spec=[
+                'check_instance_shared_storage_cleanup',
+                'check_instance_shared_storage_local',
+                'checkpoints',
+                'instance_exists',
+                'remove_what_came',
+            ],
             checkpoints=self.store,
         )
         self.driver.instance_exists.return_value = False
-        self.manager = types.SimpleNamespace(host='here', driver=self.driver)
+        self.mark = {'filename': 'mark'}
+        local = self.driver.check_instance_shared_storage_local
+        local.return_value = self.mark
+        self.rpc = mock.Mock(spec=['check_instance_shared_storage'])
+        self.rpc.check_instance_shared_storage.return_value = False
+        self.manager = types.SimpleNamespace(
+            host='here', driver=self.driver, compute_rpcapi=self.rpc
+        )
         self.known = {}
         patcher = mock.patch.object(
             objects.MigrationList, 'get_by_filters', autospec=True
@@ -149,6 +162,32 @@ class SweepTestCase(test.NoDBTestCase):
             {'instance_uuid': uuids.instance, 'host': 'here'},
             self.migrations.call_args.args[1],
         )
+
+        asked = self.rpc.check_instance_shared_storage.call_args
+        self.assertEqual('there', asked.kwargs['host'])
+        self.assertIs(self.mark, asked.args[1])
+
+    def test_its_host_has_the_same_directory(self):
+        self.instance(None)
+        self.rpc.check_instance_shared_storage.return_value = True
+        self.assertEqual(0, self.removed())
+        tidy = self.driver.check_instance_shared_storage_cleanup
+        tidy.assert_called_once_with(mock.ANY, self.mark)
+
+    def test_its_disks_are_no_files(self):
+        self.instance(None)
+        local = self.driver.check_instance_shared_storage_local
+        local.return_value = None
+        self.assertEqual(0, self.removed())
+
+    def test_its_host_does_not_answer(self):
+        self.instance(None)
+        self.rpc.check_instance_shared_storage.side_effect = TimeoutError
+        with self.assertLogs(sweep.LOG.logger, 'ERROR'):
+            self.assertTrue(self.stays(step=journal.Step.AWAITED))
+        self.driver.remove_what_came.assert_not_called()
+        tidy = self.driver.check_instance_shared_storage_cleanup
+        tidy.assert_called_once_with(mock.ANY, self.mark)
 
     def test_it_was_deleted(self):
         self.assertEqual(1, self.removed())
