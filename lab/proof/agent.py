@@ -17,8 +17,10 @@ import ctypes
 import json
 import os
 import pathlib
+import select
 import struct
 import sys
+import time
 
 _MODIFY, _ATTRIB, _MOVED_TO = 0x2, 0x4, 0x80
 _CREATE, _DELETE, _MOVED_FROM = 0x100, 0x200, 0x40
@@ -32,6 +34,8 @@ _NAMES = {
     _MOVED_FROM: "moved",
     _MOVED_TO: "create",
 }
+# Seconds between two looks for what other hosts make on shared storage.
+_LOOK_EVERY = 1.0
 # Not each write: a mode changes only by what is among these.
 _FILE_EVENTS = _CREATE | _ATTRIB | _DELETE | _MOVED_TO | _MOVED_FROM
 _FILE_EVENTS |= _CLOSE_WRITE
@@ -67,6 +71,7 @@ class Agent:
     :param instances: directory of Nova's instances
     :param checkpoints: directory of the plugin's checkpoints
     :param from_end: whether to leave out what the consoles hold by now
+    :param shared: whether other hosts make directories of instances, too
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Agent:
         instances: pathlib.Path,
         checkpoints: pathlib.Path,
         from_end: bool,
+        shared: bool,
     ) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._queue = self._libc.inotify_init1(os.O_CLOEXEC)
@@ -82,9 +88,10 @@ class Agent:
         self._paths: dict[int, pathlib.Path] = {}
         self._consoles: dict[int, Console] = {}
         self._whence = os.SEEK_END if from_end else os.SEEK_SET
+        self._shared = shared
 
     def run(self) -> None:
-        """Tell what happens until nobody listens any more."""
+        """Tell what happens until the other end closes standard input."""
         self._watch(self._checkpoints.parent, _CREATE)
         self._see_checkpoints()
         self._watch(self._instances, _CREATE | _MOVED_TO)
@@ -92,13 +99,36 @@ class Agent:
             self._see_instance(path)
         self._whence = os.SEEK_SET
         tell({"ready": True})
+        looked = time.monotonic()
         while True:
-            data = os.read(self._queue, 65536)
-            while data:
-                number, mask, _, length = _EVENT.unpack_from(data)
-                name = data[_EVENT.size : _EVENT.size + length]
-                self._event(number, mask, name.rstrip(b"\0").decode())
-                data = data[_EVENT.size + length :]
+            ready = select.select(
+                [self._queue, sys.stdin], [], [], _LOOK_EVERY
+            )[0]
+            if sys.stdin in ready:
+                return
+            if self._queue in ready:
+                self._take_events()
+            if self._shared and time.monotonic() - looked > _LOOK_EVERY:
+                self._see_others()
+                looked = time.monotonic()
+
+    def _take_events(self) -> None:
+        data = os.read(self._queue, 65536)
+        while data:
+            number, mask, _, length = _EVENT.unpack_from(data)
+            name = data[_EVENT.size : _EVENT.size + length]
+            self._event(number, mask, name.rstrip(b"\0").decode())
+            data = data[_EVENT.size + length :]
+
+    def _see_others(self) -> None:
+        """Look for what another host has made: no event tells of it.
+
+        What is on a console by then was written there, not here.
+        """
+        self._whence = os.SEEK_END
+        for path in self._instances.iterdir():
+            self._see_instance(path)
+        self._whence = os.SEEK_SET
 
     def _event(self, number: int, mask: int, name: str) -> None:
         if number in self._consoles:
@@ -175,4 +205,5 @@ if __name__ == "__main__":
         pathlib.Path(sys.argv[1]),
         pathlib.Path(sys.argv[2]),
         "--from-end" in sys.argv[3:],
+        "--shared" in sys.argv[3:],
     ).run()

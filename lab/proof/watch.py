@@ -61,16 +61,22 @@ class Watch:
         for agent in self._agents.values():
             _end(agent)
 
-    def resume(self, host: machine.Host) -> None:
-        """Hear a host again that was without power.
+    def pause(self, host: machine.Host) -> None:
+        """Hear nothing of a host, where nothing of its files is open then."""
+        _end(self._agents[host.name])
+        self._ready.discard(host.name)
+
+    def resume(self, host: machine.Host, *, shared: bool = False) -> None:
+        """Hear a host again that was without power, or got other storage.
 
         What its consoles hold already was heard before.
 
+        :param shared: whether both hosts have one directory of instances
         :raises LabError: it cannot be heard
         """
-        _end(self._agents[host.name])
-        self._ready.discard(host.name)
-        self._start(host, "--from-end")
+        self.pause(host)
+        options = ["--from-end", *(["--shared"] if shared else [])]
+        self._start(host, *options)
         self._wait_ready(host)
 
     def heard(self, server: str) -> list[ticks.Tick]:
@@ -136,7 +142,8 @@ class Watch:
             host.shell.argv(
                 [*python, INSTANCES, CHECKPOINTS, *options], shared=False
             ),
-            stdin=subprocess.DEVNULL,
+            # Its end is the agent's.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",

@@ -11,6 +11,8 @@ from lab.frame import paths as lab_paths
 from lab.hosts import image
 from lab.hosts import machine
 from lab.hosts import rootfs
+from lab.proof import ticks
+from lab.proof import verdict as lab_verdict
 from lab.proof import watch as lab_watch
 
 #: Bytes of a record of the lab's guest, see guest/init.c.
@@ -64,6 +66,32 @@ def read(host: machine.Host, server: str) -> Contents:
         )
     told = check.stdout + check.stderr if check.returncode else ""
     return Contents(told, records(file.stdout))
+
+
+def claim_whole(
+    host: machine.Host,
+    server: str,
+    last: ticks.Tick,
+    verdict: lab_verdict.Verdict,
+) -> None:
+    """Claim that a server's disk is clean and has all that was written to it.
+
+    :param server: its UUID; it is off
+    :param last: what its guest said last
+    """
+    contents = read(host, server)
+    verdict.claim(
+        not contents.check, f"e2fsck finds it clean: {contents.check}"
+    )
+    numbers = [number for _, number in contents.records]
+    boots = {boot for boot, _ in contents.records}
+    verdict.claim(
+        boots == {last.boot_id}
+        and numbers == list(range(1, len(numbers) + 1))
+        and last.records <= len(numbers) <= last.records + 1,
+        f"the disk holds each record once: {len(numbers)} of {boots}, "
+        f"{last.records} in memory",
+    )
 
 
 def records(text: str) -> tuple[tuple[str, int], ...]:

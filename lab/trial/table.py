@@ -12,6 +12,7 @@ from lab.trial import dry_run
 from lab.trial import network
 from lab.trial import revert_disks
 from lab.trial import same_host
+from lab.trial import shared
 from lab.trial import short_node
 from lab.trial import time_to_stop
 
@@ -28,6 +29,7 @@ TRIALS: dict[str, Trial] = {
     **dry_run.trials(),
     "network": network.run,
     "drives": drives.run,
+    "shared": shared.run,
 }
 
 

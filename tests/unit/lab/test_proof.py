@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import select
 import struct
 import subprocess
 import sys
@@ -172,15 +173,20 @@ class AgentTest(testtools.TestCase):
         self.instances.mkdir()
         self.checkpoints = root / "state" / "numa_migrate"
         self.checkpoints.parent.mkdir()
+        self.start()
+
+    def start(self, *options):
         self.agent = subprocess.Popen(
             [
                 *(sys.executable, "-u", agent.__file__),
-                *(str(self.instances), str(self.checkpoints)),
+                *(str(self.instances), str(self.checkpoints), *options),
             ],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         self.addCleanup(self.agent.wait)
+        self.addCleanup(self.agent.stdin.close)
         self.addCleanup(self.agent.stdout.close)
         self.addCleanup(self.agent.kill)
         guard = threading.Timer(20, self.agent.kill)
@@ -204,6 +210,25 @@ class AgentTest(testtools.TestCase):
         moved.rename(directory)
         console.write_text("3\n")
         self.assertEqual("3", self.told()["line"])
+
+    def test_it_ends_with_its_input(self):
+        self.agent.stdin.close()
+        self.assertEqual(0, self.agent.wait())
+
+    def test_what_another_host_has_written_is_left_out(self):
+        self.start("--shared")
+        # As on storage that is shared, no event tells of it.
+        other = self.instances.with_name("other")
+        directory = other / self._SERVER
+        directory.mkdir(parents=True)
+        (directory / "console.log").write_text("said there\n")
+        self.instances.rename(self.instances.with_name("before"))
+        other.rename(self.instances)
+        console = self.instances / self._SERVER / "console.log"
+        while not select.select([self.agent.stdout], [], [], 0.2)[0]:
+            with console.open("a") as log:
+                log.write("said here\n")
+        self.assertEqual("said here", self.told()["line"])
 
     def test_a_checkpoint_is_told_from_its_creation_to_its_end(self):
         self.checkpoints.mkdir(mode=0o700)
