@@ -11,8 +11,9 @@ from openstack.identity.v3 import role as sdk_role
 from lab.control import wsgi
 from lab.frame import identity
 
-# Service, type in the catalogue, address.
-_SERVICES = (
+#: Service, type in the catalogue, address.
+Service = tuple[str, str, str]
+_SERVICES: tuple[Service, ...] = (
     ("glance", "image", wsgi.GLANCE.url),
     ("neutron", "network", wsgi.NEUTRON.url),
     ("nova", "compute", f"{wsgi.NOVA.url}/v2.1"),
@@ -21,8 +22,14 @@ _SERVICES = (
 _ROLES = ("admin", "service")
 
 
-def seed(cloud: openstack.connection.Connection) -> None:
-    """Create users, roles, services and endpoints that are missing."""
+def seed(
+    cloud: openstack.connection.Connection,
+    services: tuple[Service, ...] = _SERVICES,
+) -> None:
+    """Create users, roles, services and endpoints that are missing.
+
+    :param services: those that there are to be
+    """
     # The connection may be of either version; the lab's Keystone has one.
     keystone = typing.cast("_proxy.Proxy", cloud.identity)
     project = keystone.find_project("service") or keystone.create_project(
@@ -32,7 +39,7 @@ def seed(cloud: openstack.connection.Connection) -> None:
         keystone.find_role(name) or keystone.create_role(name=name)
         for name in _ROLES
     ]
-    for name, kind, url in _SERVICES:
+    for name, kind, url in services:
         _add_user(keystone, name, project, roles)
         _add_endpoint(keystone, name, kind, url)
 

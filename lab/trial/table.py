@@ -15,6 +15,7 @@ from lab.trial import same_host
 from lab.trial import shared
 from lab.trial import short_node
 from lab.trial import time_to_stop
+from lab.trial import volume
 
 Trial = collections.abc.Callable[[moves.Stage], None]
 
@@ -30,6 +31,7 @@ TRIALS: dict[str, Trial] = {
     "network": network.run,
     "drives": drives.run,
     "shared": shared.run,
+    "volume": volume.run,
 }
 
 
