@@ -45,6 +45,10 @@ class Up:
     paths: lab_paths.Paths
     steps: lab_steps.Steps
     builder: build.Builder
+    #: When compute services were restarted with another plugin.
+    restarts: list[datetime.datetime] = dataclasses.field(
+        default_factory=list, init=False
+    )
 
     def run(self) -> None:
         """Bring the lab to the state in which everything answers.
@@ -156,7 +160,7 @@ class Up:
         return {
             **self._each_host(
                 "runs the checkout's plugin",
-                deploy.plugin,
+                self._deploy,
                 self._names(host_done),
             ),
             "services": self._step(
@@ -166,9 +170,15 @@ class Up:
             ),
         }
 
+    def _deploy(self, host: machine.Host) -> None:
+        if deploy.plugin(host):
+            self.restarts.append(_now())
+
     def _wait_services(self, since: datetime.datetime) -> None:
         for host in self._hosts:
             _follow_journal(self.paths, host)
+        # What was restarted is not up for what its predecessor reported.
+        since = max([since, *self.restarts])
         cloud.wait_services(self.paths, since, _SERVICE_TIMEOUT)
 
     def _boot(self, host: machine.Host) -> None:
