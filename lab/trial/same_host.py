@@ -23,8 +23,8 @@ def run(stage: moves.Stage) -> None:
     host = stage.source
     with guests.made(stage, host, "0,1", "numa2") as guest:
         _go(stage, guest, host, "2,3", back=True)
-        _go(stage, guest, host, "3,0", back=False)
-        _swap_refused(stage, guest, host, "0,3")
+        _go(stage, guest, host, "3,2", back=False)
+        _swap_refused(stage, guest, host, "2,3")
     with guests.made(stage, host, "2,3", "shared2") as guest:
         _go(stage, guest, host, "3,2", back=True)
         _go(stage, guest, host, "3,2", back=False)
