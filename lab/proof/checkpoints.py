@@ -11,6 +11,16 @@ _DIRECTORY = "numa_migrate"
 _FILE_MODE, _DIRECTORY_MODE = 0o600, 0o700
 
 
+def file(server: str) -> str:
+    """Name of the file with a server's checkpoint.
+
+    What is written down of its move is beside it.
+
+    :param server: its UUID
+    """
+    return f"{server}.save"
+
+
 def claim_private(
     watch: lab_watch.Watch,
     server: str,
@@ -27,7 +37,10 @@ def claim_private(
         here = [event for event in events if event.host == host.name]
         files = [event for event in here if event.name.startswith(server)]
         verdict.claim(
-            any(event.event == "create" for event in files),
+            any(
+                event.event == "create" and event.name == file(server)
+                for event in files
+            ),
             f"a checkpoint of {server} was seen on {host.name}: {files}",
         )
         _claim_mode(files, _FILE_MODE, verdict)

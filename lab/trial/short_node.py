@@ -10,6 +10,7 @@ import typing
 from lab.damage import history as lab_history
 from lab.frame import readiness
 from lab.hosts import machine
+from lab.proof import checkpoints
 from lab.proof import moves
 from lab.trial import guests
 
@@ -100,7 +101,8 @@ def _refuses(stage: moves.Stage, guest: guests.Guest, number: int) -> bool:
 def _runs_on(stage: moves.Stage, guest: guests.Guest, began: float) -> None:
     """Claim that it was never stopped: nothing was saved, nothing missed."""
     history = guest.goes_on(began)
-    files = [f for f in stage.watch.files() if f.name.startswith(guest.uuid)]
+    name = checkpoints.file(guest.uuid)
+    files = [file for file in stage.watch.files() if file.name == name]
     stage.verdict.claim(
         not files, f"no checkpoint of {guest.name} was ever begun: {files}"
     )
