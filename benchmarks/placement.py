@@ -132,15 +132,22 @@ def wrong_answers() -> Result:
 
 
 def growth() -> Result:
-    """Ten times the hosts: how many times the time."""
+    """Ten times the hosts: how many times the time.
+
+    Of the same hosts at once and in ten parts, in turn, since the machine is
+    not as fast at every time.
+    """
     hosts = fleet.parsed(fleet.reports(_FLEET, 8))
     tenth = _FLEET // 10
-    small = statistics.median(
-        _plan(hosts[first : first + tenth])
-        for first in range(0, _FLEET, tenth)
-    )
-    large = statistics.median(_plan(hosts) for _ in range(3))
-    return Result(large / small, 'times', 'as many times the hosts', 10)
+    ratios = []
+    for _ in range(3):
+        small = statistics.mean(
+            _plan(hosts[first : first + tenth])
+            for first in range(0, _FLEET, tenth)
+        )
+        ratios.append(_plan(hosts) / small)
+    value = statistics.median(ratios)
+    return Result(value, 'times', 'as many times the hosts', 10)
 
 
 def filter_per_host() -> Result:
