@@ -121,10 +121,14 @@ FEW = (
 
 
 def select(names: list[str]) -> list[Row]:
-    """The rows of these names, in the order of the table.
+    """The rows whose names begin so, in the order of the table.
 
-    :raises KeyError: with a name that is none
+    :raises KeyError: with a beginning that no row has
     """
-    known = {row.name: row for row in rows()}
-    wanted = {known[name].name for name in names}
+    wanted: set[str] = set()
+    for name in names:
+        found = {row.name for row in rows() if row.name.startswith(name)}
+        if not found:
+            raise KeyError(name)
+        wanted |= found
     return [row for row in rows() if row.name in wanted]

@@ -91,6 +91,14 @@ class TableTest(testtools.TestCase):
             set(table.FEW), {row.name for row in table.select(table.FEW)}
         )
 
+    def test_the_beginning_of_a_name(self):
+        names = [row.name for row in table.select(["network", "bus-cloud-sa"])]
+        self.assertEqual(
+            ["bus-cloud-saving", "bus-cloud-saved"]
+            + [f"network-cloud-{step}" for step in table.Step],
+            names,
+        )
+
     def test_a_name_that_is_none(self):
         self.assertRaises(KeyError, table.select, ["bus-source-saving"])
 
