@@ -11,7 +11,6 @@ import fixtures
 from nova import context
 from nova import exception
 from nova import objects
-from nova import test
 import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from oslo_utils.fixture import uuidsentinel as uuids
@@ -24,6 +23,7 @@ from nova_numa_migrate.guest_xml import remap
 from nova_numa_migrate.placement import report
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import pages
+from tests.unit import patching
 from tests.unit.guest_xml import golden
 
 LIBVIRT = types.SimpleNamespace(
@@ -37,7 +37,7 @@ class LibvirtError(Exception):
     """As libvirt's, which is not Nova's either."""
 
 
-class DestinationTestCase(test.NoDBTestCase):
+class DestinationTestCase(patching.PatchingTestCase):
     def setUp(self):
         super().setUp()
         self.context = context.RequestContext('user', 'project')
@@ -51,11 +51,6 @@ class DestinationTestCase(test.NoDBTestCase):
         )
         for name in ('event_start', 'event_finish_with_failure'):
             self.patch(objects.InstanceActionEvent, name)
-
-    def patch(self, where, name, **kwargs):
-        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
-        self.addCleanup(patcher.stop)
-        return patcher.start()
 
 
 class RequireTestCase(DestinationTestCase):

@@ -10,7 +10,6 @@ import fixtures
 from nova import context
 from nova import exception
 from nova import objects
-from nova import test
 import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
@@ -29,6 +28,7 @@ from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
+from tests.unit import patching
 
 CONF = nova.conf.CONF
 HOME = '10.1.0.11'
@@ -38,7 +38,7 @@ class Failure(Exception):
     """Any part's failure."""
 
 
-class HomewardTestCase(test.NoDBTestCase):
+class HomewardTestCase(patching.PatchingTestCase):
     def setUp(self):
         super().setUp()
         self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -75,11 +75,6 @@ class HomewardTestCase(test.NoDBTestCase):
             )
         )
         self.image = self.root / f'{uuids.instance}.save'
-
-    def patch(self, where, name, **kwargs):
-        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
-        self.addCleanup(patcher.stop)
-        return patcher.start()
 
     def a_move(self, state=move.State.RESTORED, at_a_revert=move.Disks.SHARED):
         return move.Move(

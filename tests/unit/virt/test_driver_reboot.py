@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the driver is entered when a guest that did not go on is rebooted."""
+
+from unittest import mock
+
+import ddt
+import fixtures
+from nova import exception as nova_exception
+from nova import objects
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova_numa_migrate import move
+from nova_numa_migrate import rpc
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.virt import driver
+from tests.unit.virt import driver_base
+
+Step = journal.Step
+
+
+@ddt.ddt
+class RebootTestCase(driver_base.DriverTestCase):
+    """A guest that was saved, and that neither host could start."""
+
+    def setUp(self):
+        super().setUp()
+        self.starting('finish_revert_migration')
+        self.restore = self.expect_restore()
+        for name in ('reboot', 'power_on'):
+            self.replace(name, self.noting(name))
+        self.peers = mock.create_autospec(rpc.NumaComputeAPI, instance=True)
+        self.useFixture(
+            fixtures.MockPatchObject(self.driver, 'peers', self.peers)
+        )
+        self.patch(
+            objects.Migration,
+            'get_by_uuid',
+            return_value=objects.Migration(dest_compute='compute2'),
+        )
+        self.gone = self.patch(
+            driver.NumaLibvirtDriver, 'is_gone', return_value=True
+        )
+
+    def reboot(self, kind='HARD'):
+        self.driver.reboot(
+            self.context,
+            self.instance,
+            mock.sentinel.network_info,
+            kind,
+            block_device_info=mock.sentinel.disks,
+            accel_info=[],
+        )
+
+    def assert_rebooted(self):
+        self.restore.assert_not_called()
+        self.assertEqual(['reboot'], self.names())
+
+    @ddt.data(
+        (move.State.OPEN, Step.SAVED),
+        (move.State.SAVED, Step.SENT),
+        (move.State.SAVED, Step.RESTORING),
+        (move.State.RETURNING, Step.SENT),
+        (move.State.HOMEWARD, Step.SAVING),
+    )
+    @ddt.unpack
+    def test_it_goes_on(self, state, step):
+        self.remember(state)
+        self.checkpoint(step, digest='digest')
+        self.reboot()
+        self.assertEqual(['finish_revert_migration', 'restore'], self.names())
+        self.assertEqual('digest', self.restore.call_args.args[5])
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.RESTORED, stored.state)
+        self.assertEqual([], self.left())
+
+    @ddt.data(
+        (move.State.RESTORED, Step.SENT),
+        (move.State.NONE, Step.SENT),
+        (move.State.SAVED, Step.SAVING),
+        (move.State.SAVED, Step.AWAITED),
+    )
+    @ddt.unpack
+    def test_it_has_gone_on_or_was_never_saved(self, state, step):
+        self.remember(state)
+        self.checkpoint(step)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_another_migrations_checkpoint(self):
+        self.remember()
+        self.checkpoint(Step.SENT, uuids.earlier)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_it_may_have_gone_on(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.driver.checkpoints.spend(uuids.instance)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_there_is_none(self):
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_it_runs(self):
+        self.gone.return_value = False
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_a_soft_reboot_is_for_guests_that_run(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.reboot('SOFT')
+        self.assert_rebooted()
+
+    def test_it_cannot_start_again(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.restore.side_effect = driver_base.Failure
+        self.assertRaises(nova_exception.MigrationError, self.reboot)
+        self.assertEqual(['.json', '.save'], self.left())
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.SAVED, stored.state)
+
+    def test_the_move_is_known_as_long_as_it_is_pending(self):
+        self.remember(move.State.RETURNING)
+        self.checkpoint(Step.SENT)
+        self.assertTrue(self.driver.has_pending_state(self.instance))
+        self.gone.side_effect = nova_exception.HypervisorUnavailable
+        self.assertTrue(self.driver.has_pending_state(self.instance))
+        self.image.unlink()
+        self.assertFalse(self.driver.has_pending_state(self.instance))
+
+    def test_a_boot_gives_it_up(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.driver.power_on(
+            self.context, self.instance, mock.sentinel.network_info
+        )
+        self.assertEqual(['power_on'], self.names())
+        self.assertEqual([], self.left())
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.NONE, stored.state)
+
+    @ddt.data('reboot', 'power_on')
+    def test_the_destination_s_is_not_needed_any_more(self, way):
+        """The guest was taken home, and could not go on there."""
+        self.remember(move.State.HOMEWARD)
+        self.checkpoint(Step.SENT)
+        if way == 'reboot':
+            self.reboot()
+        else:
+            self.driver.power_on(
+                self.context, self.instance, mock.sentinel.network_info
+            )
+        self.peers.discard_checkpoint.assert_called_once_with(
+            self.context, 'compute2', self.instance, uuids.migration
+        )
+        self.assertEqual([], self.left())
