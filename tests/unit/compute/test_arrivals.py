@@ -5,53 +5,32 @@ import datetime
 from unittest import mock
 
 import ddt
-from nova import context
 from nova import objects
-from nova import test
 from nova.compute import task_states
 from oslo_utils import timeutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import arrivals
+from tests.unit.compute import moves
 
 DISKS = '[{"path": "/i/disk"}]'
 
 
-class ArrivalsTestCase(test.NoDBTestCase):
-    def setUp(self):
-        super().setUp()
-        self.context = context.get_admin_context()
-        self.migration = objects.Migration(uuid=uuids.migration)
-
-    def patch(self, where, name, **kwargs):
-        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
-        self.addCleanup(patcher.stop)
-        return patcher.start()
-
+class ArrivalsTestCase(moves.MovesTestCase):
     def an_instance(
         self,
         state=move.State.SAVED,
-        uuid=uuids.instance,
         task_state=task_states.RESIZE_MIGRATED,
         age=0,
     ):
-        instance = objects.Instance(
-            uuid=uuid,
+        instance = moves.an_instance(
+            state and moves.a_move(state, disk_info=DISKS),
             task_state=task_state,
             updated_at=timeutils.utcnow(with_timezone=True)
             - datetime.timedelta(seconds=age),
-            system_metadata={'image_min_ram': '7'},
         )
-        if state is not None:
-            move.Move(
-                uuids.migration,
-                hint.NodeMap((3, 2)),
-                hint.CheckpointMode.REQUIRED,
-                state,
-                disk_info=DISKS,
-            ).store(instance.system_metadata)
+        instance.system_metadata['image_min_ram'] = '7'
         return instance
 
 
@@ -61,14 +40,7 @@ class TakeUpTestCase(ArrivalsTestCase):
         super().setUp()
         self.manager = mock.Mock(spec=['finish_resize', 'host'], host='dst')
         self.waiting = self.patch(objects.InstanceList, 'get_by_filters')
-        self.patch(
-            objects.Migration, 'get_by_uuid', return_value=self.migration
-        )
-        self.patch(
-            objects.RequestSpec,
-            'get_by_instance_uuid',
-            return_value=mock.sentinel.spec,
-        )
+        self.know_records()
 
     def take_up(self, *instances, patience=0):
         self.waiting.return_value = list(instances)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The claim of the named cells, and the tracker that knows which."""
+"""The claim of the named cells."""
 
-import threading
 from unittest import mock
 
 import ddt
@@ -10,29 +9,17 @@ from nova import exception
 from nova import objects
 from nova import test
 from nova.compute import claims
-from nova.compute import resource_tracker
-from nova.compute import utils as compute_utils
 import nova.conf
 from nova.pci import manager as pci_manager
-from nova.virt import driver as virt_driver
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import binding
 from nova_numa_migrate import hint
 from nova_numa_migrate.compute import claim
-from nova_numa_migrate.compute import tracker
 from nova_numa_migrate.conf import numa_migrate
 from tests import fake_nodes
 from tests.unit import topologies
+from tests.unit.compute import trackers
 
-SIZES = {
-    'flavorid': 'f',
-    'memory_mb': 2048,
-    'vcpus': 4,
-    'root_gb': 1,
-    'ephemeral_gb': 0,
-    'swap': 0,
-}
 EXTRA_SPECS = {'hw:cpu_policy': 'dedicated', 'hw:cpu_thread_policy': 'prefer'}
 
 
@@ -43,10 +30,7 @@ class ClaimTestCase(test.NoDBTestCase):
         numa_migrate.register_opts(nova.conf.CONF)
         self.kernel = self.useFixture(fake_nodes.FakeNodesFixture())
         self.context = context.RequestContext('user', 'project')
-        self.tracker = tracker.NumaResourceTracker(
-            'compute2',
-            mock.create_autospec(virt_driver.ComputeDriver, instance=True),
-        )
+        self.tracker = trackers.a_tracker()
         self.tracker.pci_tracker = mock.create_autospec(
             pci_manager.PciDevTracker, instance=True, stats=None
         )
@@ -225,214 +209,3 @@ class ClaimTestCase(test.NoDBTestCase):
             a_claim = self.claim(1, cpus=1, specs=shared)
             refusal = a_claim._test_numa_topology(self.node, limits)
         self.assertIn('MiB free within the RAM allocation ratio', refusal)
-
-
-class TrackerTestCase(test.NoDBTestCase):
-    def setUp(self):
-        super().setUp()
-        self.tracker = tracker.NumaResourceTracker(
-            'compute2',
-            mock.create_autospec(virt_driver.ComputeDriver, instance=True),
-        )
-        self.nodes = hint.NodeMap((3, 2))
-
-    def test_only_while_it_is_claiming(self):
-        self.assertIsNone(self.tracker.node_map_of('u1'))
-        with self.tracker.claiming('u1', self.nodes):
-            self.assertEqual(self.nodes, self.tracker.node_map_of('u1'))
-            self.assertIsNone(self.tracker.node_map_of('u2'))
-        self.assertIsNone(self.tracker.node_map_of('u1'))
-
-    def test_two_requests_at_one_time_do_not_end_each_other(self):
-        begun, over = threading.Event(), threading.Event()
-        found = []
-
-        def second():
-            with self.tracker.claiming('u1', hint.NodeMap((1, 0))):
-                begun.set()
-                over.wait(60)
-                found.append(self.tracker.node_map_of('u1'))
-
-        thread = threading.Thread(target=second)
-        with self.tracker.claiming('u1', self.nodes):
-            thread.start()
-            self.assertTrue(begun.wait(60))
-            self.assertEqual(self.nodes, self.tracker.node_map_of('u1'))
-        over.set()
-        thread.join(60)
-        self.assertEqual([hint.NodeMap((1, 0))], found)
-
-    def bound_by(self, name, *args, topology=None):
-        """What an instance is bound to when Nova's claim is made."""
-        instance = objects.Instance(
-            uuid=uuids.instance, numa_topology=topology, system_metadata={}
-        )
-        old = binding.Binding('compute2', (1,))
-        binding.place(instance.system_metadata, old)
-        novas = mock.patch.object(
-            resource_tracker.ResourceTracker, name, autospec=True
-        )
-        with novas as claim_of_novas:
-            found = getattr(self.tracker, name)('context', instance, *args)
-        self.assertIs(claim_of_novas.return_value, found)
-        ((_, claimed, *rest), _) = claim_of_novas.call_args
-        self.assertIs(instance, claimed)
-        self.assertEqual(args, tuple(rest)[: len(args)])
-        return binding.Binding.of(instance.system_metadata, 'compute2')
-
-    def test_one_that_is_created_or_unshelved(self):
-        args = ('instance_claim', 'node', {}, 'limits')
-        self.assertIsNone(self.bound_by(*args))
-        with self.tracker.claiming(uuids.instance, self.nodes):
-            self.assertEqual(
-                binding.Binding('compute2', (3, 2)), self.bound_by(*args)
-            )
-            topology = topologies.guest(2)
-            self.assertIsNone(self.bound_by(*args, topology=topology))
-
-    def test_one_that_is_evacuated(self):
-        self.assertIsNone(self.bound_by('rebuild_claim', 'node', {}, 'limits'))
-
-    def test_a_failure_ends_it_too(self):
-        def fail():
-            with self.tracker.claiming('u1', self.nodes):
-                raise RuntimeError
-
-        self.assertRaises(RuntimeError, fail)
-        self.assertIsNone(self.tracker.node_map_of('u1'))
-
-
-def placed(*nodes):
-    """A guest with a cell on each of the nodes, as it was claimed there."""
-    topology = topologies.guest(len(nodes))
-    for cell, node in zip(topology.cells, nodes, strict=True):
-        cell.id = node
-        cell.cpu_pinning = dict(
-            zip(sorted(cell.pcpuset), (3 * node, 3 * node + 1), strict=True)
-        )
-    return topology
-
-
-@ddt.ddt
-class NodeToNodeTestCase(test.NoDBTestCase):
-    """What a migration holds on one host beside what its instance has."""
-
-    def setUp(self):
-        super().setUp()
-        self.tracker = tracker.NumaResourceTracker(
-            'compute2',
-            mock.create_autospec(virt_driver.ComputeDriver, instance=True),
-        )
-        self.tracker.pci_tracker = None
-        self.node = objects.ComputeNode(
-            numa_topology=topologies.host()._to_json(),
-            memory_mb=16384,
-            memory_mb_used=0,
-            local_gb=100,
-            local_gb_used=0,
-            vcpus_used=0,
-        )
-        self.tracker.compute_nodes['compute2'] = self.node
-        self.tracker.stats['compute2'] = mock.Mock(num_instances=1)
-        self.flavor = objects.Flavor(id=1, **SIZES)
-        self.instance = objects.Instance(
-            uuid=uuids.instance,
-            flavor=self.flavor,
-            old_flavor=objects.Flavor(**SIZES),
-            new_flavor=objects.Flavor(**SIZES),
-            instance_type_id=1,
-            numa_topology=placed(0, 1),
-            migration_context=objects.MigrationContext(
-                old_numa_topology=placed(0, 1), new_numa_topology=placed(3, 2)
-            ),
-        )
-        self.tracker.tracked_instances.add(uuids.instance)
-        self.patch_bfv()
-
-    def patch_bfv(self):
-        patcher = mock.patch.object(
-            compute_utils,
-            'is_volume_backed_instance',
-            autospec=True,
-            return_value=False,
-        )
-        patcher.start()
-        self.addCleanup(patcher.stop)
-
-    def held(self, **fields):
-        """The nodes that are booked for the migration."""
-        migration = objects.Migration(
-            uuid=uuids.migration,
-            instance_uuid=uuids.instance,
-            **{
-                'migration_type': 'migration',
-                'source_compute': 'compute2',
-                'source_node': 'compute2',
-                'dest_compute': 'compute2',
-                'dest_node': 'compute2',
-                'old_instance_type_id': 1,
-                'new_instance_type_id': 1,
-                **fields,
-            },
-        )
-        before = migration.obj_to_primitive()['nova_object.data']
-        self.tracker._update_usage_from_migration(
-            mock.sentinel.context, self.instance, migration, 'compute2'
-        )
-        after = migration.obj_to_primitive()['nova_object.data']
-        self.assertEqual(before, after)
-        booked = objects.NUMATopology.obj_from_db_obj(self.node.numa_topology)
-        return {cell.id for cell in booked.cells if cell.pinned_cpus}
-
-    def test_the_new_cells_until_the_instance_has_them(self):
-        self.assertEqual({2, 3}, self.held())
-        self.assertIn(uuids.instance, self.tracker.tracked_migrations)
-
-    def test_the_old_ones_from_then_on(self):
-        self.instance.numa_topology = placed(3, 2)
-        self.assertEqual({0, 1}, self.held())
-        self.assertIn(uuids.instance, self.tracker.tracked_migrations)
-
-    def test_the_order_of_the_cells_counts(self):
-        self.instance.migration_context.new_numa_topology = placed(1, 0)
-        self.assertEqual({0, 1}, self.held())
-        self.instance.numa_topology = placed(1, 0)
-        self.instance.migration_context.old_numa_topology = placed(2, 3)
-        self.node.numa_topology = topologies.host()._to_json()
-        self.assertEqual({2, 3}, self.held())
-
-    # Nova's own, to the letter.
-
-    def test_a_resize_on_one_host(self):
-        self.assertEqual(
-            {2, 3},
-            self.held(migration_type='resize', new_instance_type_id=2),
-        )
-        self.instance.instance_type_id = 2
-        self.node.numa_topology = topologies.host()._to_json()
-        self.assertEqual(
-            {0, 1},
-            self.held(migration_type='resize', new_instance_type_id=2),
-        )
-
-    def test_a_resize_on_the_same_cells(self):
-        self.instance.migration_context.new_numa_topology = placed(0, 1)
-        self.instance.new_flavor.memory_mb = 4096
-        self.held(migration_type='resize', new_instance_type_id=2)
-        self.assertEqual(4096, self.node.memory_mb_used)
-
-    @ddt.data(
-        ({'source_compute': 'compute1', 'source_node': 'compute1'}, {2, 3}),
-        ({'dest_compute': 'compute1', 'dest_node': 'compute1'}, {0, 1}),
-    )
-    @ddt.unpack
-    def test_between_two_hosts(self, elsewhere, held):
-        self.tracker.tracked_instances.clear()
-        for present in (placed(0, 1), placed(3, 2)):
-            self.instance.numa_topology = present
-            self.node.numa_topology = topologies.host()._to_json()
-            self.assertEqual(held, self.held(**elsewhere))
-
-    def test_one_whose_context_is_gone(self):
-        self.instance.migration_context = None
-        self.assertEqual(set(), self.held())

@@ -4,28 +4,21 @@
 from unittest import mock
 
 import ddt
-from nova import context
 from nova import exception
 from nova import objects
-from nova import test
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import departures
-
-
-class Failure(Exception):
-    """Any part's failure."""
+from tests.unit.compute import moves
 
 
 @ddt.ddt
-class RecoverTestCase(test.NoDBTestCase):
+class RecoverTestCase(moves.MovesTestCase):
     def setUp(self):
         super().setUp()
-        self.context = context.get_admin_context()
         self.manager = mock.Mock(
             spec=['_revert_allocation', 'driver', 'host'], host='src'
         )
@@ -38,17 +31,11 @@ class RecoverTestCase(test.NoDBTestCase):
             'get_by_uuid',
             side_effect=lambda _, uuid, **kwargs: self.instances[uuid],
         )
-        for cls in (objects.Instance, objects.Migration):
-            self.patch(cls, 'save')
+        self.save_nothing()
         self.drop_context = self.patch(
             objects.Instance, 'drop_migration_context'
         )
         self.patch(compute_utils, 'EventReporter')
-
-    def patch(self, where, name, **kwargs):
-        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
-        self.addCleanup(patcher.stop)
-        return patcher.start()
 
     def found(self, uuid=uuids.instance, migration=uuids.migration, **kwargs):
         self.begun.return_value.append(
@@ -60,15 +47,12 @@ class RecoverTestCase(test.NoDBTestCase):
                 dest_host='192.0.2.2',
             )
         )
-        instance = objects.Instance(
-            uuid=uuid,
+        instance = moves.an_instance(
+            moves.a_move(migration=migration),
+            uuid,
             host=kwargs.get('host', 'src'),
             task_state=kwargs.get('task_state'),
-            system_metadata={},
         )
-        move.Move(
-            migration, hint.NodeMap((3, 2)), hint.CheckpointMode.REQUIRED
-        ).store(instance.system_metadata)
         self.instances[uuid] = instance
         return instance
 
@@ -118,7 +102,7 @@ class RecoverTestCase(test.NoDBTestCase):
             self.assertEqual(['migrating'], self.recover())
         self.assertIn(move.MOVE_KEY, instance.system_metadata)
 
-    @ddt.data(Failure, exception.AllocationMoveFailed)
+    @ddt.data(moves.Failure, exception.AllocationMoveFailed)
     def test_one_failure_stops_no_other_and_is_tried_again(self, error):
         self.found()
         self.found(uuids.other)

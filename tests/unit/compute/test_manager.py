@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the manager does before it lets Nova's own go on."""
 
-from unittest import mock
-
 import ddt
 from nova import exception
 from nova import objects
-from nova import test
 from nova.compute import manager as novas
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -15,10 +12,11 @@ from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import sweep
+from tests.unit import patching
 
 
 @ddt.ddt
-class ManagerTestCase(test.NoDBTestCase):
+class ManagerTestCase(patching.PatchingTestCase):
     def setUp(self):
         super().setUp()
         self.manager = object.__new__(manager.NumaComputeManager)
@@ -26,11 +24,6 @@ class ManagerTestCase(test.NoDBTestCase):
         self.instance = objects.Instance(
             uuid=uuids.instance, host='here', instance_type_id=1
         )
-
-    def patch(self, where, name, **kwargs):
-        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
-        self.addCleanup(patcher.stop)
-        return patcher.start()
 
     def check(self, flavor=1):
         self.manager._check_changes(self.instance, objects.Flavor(id=flavor))

@@ -4,30 +4,23 @@
 from unittest import mock
 
 import ddt
-from nova import context
 from nova import objects
-from nova import test
 from nova.compute import power_state
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import way_home
-
-
-class Failure(Exception):
-    """Any part's failure."""
+from tests.unit.compute import moves
 
 
 @ddt.ddt
-class RecoverTestCase(test.NoDBTestCase):
+class RecoverTestCase(moves.MovesTestCase):
     def setUp(self):
         super().setUp()
-        self.context = context.get_admin_context()
         self.manager = mock.Mock(
             spec=[
                 '_complete_volume_attachments',
@@ -38,25 +31,11 @@ class RecoverTestCase(test.NoDBTestCase):
         )
         self.waiting = self.patch(objects.InstanceList, 'get_by_filters')
         self.waiting.return_value = []
-        self.migration = objects.Migration(uuid=uuids.migration)
-        self.patch(
-            objects.Migration, 'get_by_uuid', return_value=self.migration
-        )
-        self.patch(
-            objects.RequestSpec,
-            'get_by_instance_uuid',
-            return_value=mock.sentinel.spec,
-        )
+        self.know_records()
         self.leads_home = self.patch(way_home, 'leads_home', return_value=True)
         self.go_home = self.patch(way_home, 'go_home')
-        for cls in (objects.Instance, objects.Migration):
-            self.patch(cls, 'save')
+        self.save_nothing()
         self.patch(objects.Instance, 'get_bdms', return_value=[])
-
-    def patch(self, where, name, **kwargs):
-        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
-        self.addCleanup(patcher.stop)
-        return patcher.start()
 
     def found(
         self,
@@ -64,19 +43,12 @@ class RecoverTestCase(test.NoDBTestCase):
         uuid=uuids.instance,
         task_state=task_states.RESIZE_FINISH,
     ):
-        instance = objects.Instance(
-            uuid=uuid,
+        instance = moves.an_instance(
+            state and moves.a_move(state),
+            uuid,
             vm_state=vm_states.ACTIVE,
             task_state=task_state,
-            system_metadata={},
         )
-        if state is not None:
-            move.Move(
-                uuids.migration,
-                hint.NodeMap((3, 2)),
-                hint.CheckpointMode.REQUIRED,
-                state,
-            ).store(instance.system_metadata)
         self.waiting.return_value.append(instance)
         return instance
 
@@ -209,7 +181,7 @@ class RecoverTestCase(test.NoDBTestCase):
     def test_one_failure_does_not_stop_the_others(self):
         self.found()
         other = self.found(uuid=uuids.other)
-        self.go_home.side_effect = [Failure, None]
+        self.go_home.side_effect = [moves.Failure, None]
         with self.assertLogs(recovery.LOG.logger, 'ERROR'):
             self.recover()
         self.assertIs(other, self.go_home.call_args.args[2])

@@ -4,32 +4,25 @@
 from unittest import mock
 
 import ddt
-from nova import context
 from nova import objects
-from nova import test
 from nova.compute import manager as novas
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import revert
 from nova_numa_migrate.virt import driver
+from tests.unit.compute import moves
 
 
-class Failure(Exception):
-    """Any part's failure."""
-
-
-class RevertTestCase(test.NoDBTestCase):
+class RevertTestCase(moves.MovesTestCase):
     def setUp(self):
         super().setUp()
-        self.context = context.get_admin_context()
         self.patch(novas.ComputeManager, '__init__', return_value=None)
         self.novas = self.patch(novas.ComputeManager, 'revert_resize')
         self.manager = manager.NumaComputeManager.__new__(
@@ -43,37 +36,16 @@ class RevertTestCase(test.NoDBTestCase):
         self.manager.rt = mock.Mock(spec=['arrived'])
         self.driver.is_gone.return_value = False
         self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
-        for cls in (objects.Instance, objects.Migration):
-            self.patch(cls, 'save')
-        self.migration = objects.Migration(
-            uuid=uuids.migration, status='reverting', source_compute='src'
-        )
-        self.patch(
-            objects.Migration, 'get_by_uuid', return_value=self.migration
-        )
-        self.patch(
-            objects.RequestSpec,
-            'get_by_instance_uuid',
-            return_value=mock.sentinel.spec,
-        )
-        self.instance = objects.Instance(
-            uuid=uuids.instance,
+        self.save_nothing()
+        self.migration.status = 'reverting'
+        self.migration.source_compute = 'src'
+        self.know_records()
+        self.move = moves.a_move(move.State.RESTORED)
+        self.instance = moves.an_instance(
+            self.move,
             vm_state=vm_states.RESIZED,
             task_state=task_states.RESIZE_REVERTING,
-            system_metadata={},
         )
-        self.move = move.Move(
-            uuids.migration,
-            hint.NodeMap((3, 2)),
-            hint.CheckpointMode.REQUIRED,
-            move.State.RESTORED,
-        )
-        self.move.store(self.instance.system_metadata)
-
-    def patch(self, where, name, **kwargs):
-        patcher = mock.patch.object(where, name, autospec=True, **kwargs)
-        self.addCleanup(patcher.stop)
-        return patcher.start()
 
     def assert_called_off(self, vm_state=vm_states.RESIZED):
         self.novas.assert_not_called()
@@ -110,16 +82,8 @@ class SendHomeTestCase(RevertTestCase):
 
     def stay(self, state=move.State.RESTORED, **fields):
         """The guest has stayed on its host; may its old nodes have it?"""
-        move.Move(
-            **{
-                'migration': uuids.migration,
-                'node_map': hint.NodeMap((3, 2)),
-                'checkpoint': hint.CheckpointMode.REQUIRED,
-                'state': state,
-                'in_place': True,
-                **fields,
-            }
-        ).store(self.instance.system_metadata)
+        a_move = moves.a_move(state, **{'in_place': True, **fields})
+        a_move.store(self.instance.system_metadata)
         self.patch(objects.InstanceActionEvent, 'event_start')
         self.told = self.patch(
             objects.InstanceActionEvent, 'event_finish_with_failure'
@@ -127,11 +91,13 @@ class SendHomeTestCase(RevertTestCase):
         return self.patch(acceptance, 'at_the_return')
 
     def test_one_that_stays_on_its_host_must_fit_there(self):
-        self.stay().side_effect = Failure('node 2 is short')
+        self.stay().side_effect = moves.Failure('node 2 is short')
         self.revert()
         self.assert_called_off()
         self.driver.send_home.assert_not_called()
-        self.assertIsInstance(self.told.call_args.kwargs['exc_val'], Failure)
+        self.assertIsInstance(
+            self.told.call_args.kwargs['exc_val'], moves.Failure
+        )
 
     def test_one_that_does(self):
         at_the_return = self.stay()
@@ -177,19 +143,19 @@ class SendHomeTestCase(RevertTestCase):
         self.assert_novas()
 
     def test_the_guest_stays(self):
-        self.driver.send_home.side_effect = Failure
+        self.driver.send_home.side_effect = moves.Failure
         with self.assertLogs(revert.LOG.logger, 'ERROR'):
             self.revert()
         self.assert_called_off()
         self.fault.assert_not_called()
 
     def test_the_guest_is_gone(self):
-        self.driver.send_home.side_effect = Failure
+        self.driver.send_home.side_effect = moves.Failure
         self.driver.is_gone.return_value = True
         with self.assertLogs(revert.LOG.logger, 'ERROR'):
             self.revert()
         self.assert_called_off(vm_states.ERROR)
-        self.assertIsInstance(self.fault.call_args.args[2], Failure)
+        self.assertIsInstance(self.fault.call_args.args[2], moves.Failure)
 
 
 @ddt.ddt

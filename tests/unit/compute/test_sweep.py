@@ -7,25 +7,23 @@ from unittest import mock
 
 import ddt
 import fixtures
-from nova import context
 from nova import exception
 from nova import objects
-from nova import test
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.compute import sweep
+from tests.unit.compute import moves
 
 State = move.State
 
 
 @ddt.ddt
-class SweepTestCase(test.NoDBTestCase):
+class SweepTestCase(moves.MovesTestCase):
     def setUp(self):
         super().setUp()
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -50,20 +48,10 @@ class SweepTestCase(test.NoDBTestCase):
             host='here', driver=self.driver, compute_rpcapi=self.rpc
         )
         self.known = {}
-        patcher = mock.patch.object(
-            objects.MigrationList, 'get_by_filters', autospec=True
+        self.migrations = self.patch(
+            objects.MigrationList, 'get_by_filters', return_value=[]
         )
-        self.migrations = patcher.start()
-        self.migrations.return_value = []
-        self.addCleanup(patcher.stop)
-        patcher = mock.patch.object(
-            objects.Instance,
-            'get_by_uuid',
-            autospec=True,
-            side_effect=self.look_up,
-        )
-        patcher.start()
-        self.addCleanup(patcher.stop)
+        self.patch(objects.Instance, 'get_by_uuid', side_effect=self.look_up)
 
     def look_up(self, context, uuid, expected_attrs=None):
         if uuid not in self.known:
@@ -76,25 +64,17 @@ class SweepTestCase(test.NoDBTestCase):
     def instance(
         self, state, vm_state=vm_states.ACTIVE, task=None, host='there'
     ):
-        found = self.known[uuids.instance] = objects.Instance(
-            uuid=uuids.instance,
+        self.known[uuids.instance] = moves.an_instance(
+            state and moves.a_move(state),
             host=host,
             vm_state=vm_state,
             task_state=task,
-            system_metadata={},
         )
-        if state is not None:
-            move.Move(
-                uuids.migration,
-                hint.NodeMap((1,)),
-                hint.CheckpointMode.REQUIRED,
-                state,
-            ).store(found.system_metadata)
 
     def stays(self, uuid=uuids.instance, step=journal.Step.SENT):
         self.store.image(uuid).write_text('secrets')
         self.store.record(uuid, journal.Journal(uuids.migration, step))
-        sweep.sweep(self.manager, context.get_admin_context())
+        sweep.sweep(self.manager, self.context)
         left = {path.name for path in self.store.root.iterdir()}
         self.assertIn(len(left), (0, 2))
         return bool(left)

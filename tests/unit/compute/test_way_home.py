@@ -6,43 +6,30 @@ from unittest import mock
 import ddt
 from nova import context
 from nova import objects
-from nova import test
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import way_home
+from tests.unit.compute import moves
 
 
-class Failure(Exception):
-    """Any part's failure."""
-
-
-class WayHomeTestCase(test.NoDBTestCase):
+class WayHomeTestCase(moves.MovesTestCase):
     def setUp(self):
         super().setUp()
-        self.instance = objects.Instance(
-            uuid=uuids.instance,
+        self.instance = moves.an_instance(
             vm_state=vm_states.ACTIVE,
             task_state=task_states.RESIZE_FINISH,
-            system_metadata={},
             flavor=objects.Flavor(),
             old_flavor=None,
         )
-        self.migration = objects.Migration(
-            uuid=uuids.migration, source_compute='src', status='post-migrating'
-        )
+        self.migration.source_compute = 'src'
+        self.migration.status = 'post-migrating'
 
     def remember(self, state, migration=uuids.migration):
-        move.Move(
-            migration,
-            hint.NodeMap((3, 2)),
-            hint.CheckpointMode.REQUIRED,
-            state,
-            'digest',
-        ).store(self.instance.system_metadata)
+        a_move = moves.a_move(state, migration, digest='digest')
+        a_move.store(self.instance.system_metadata)
 
 
 @ddt.ddt
@@ -63,7 +50,9 @@ class LeadsHomeTestCase(WayHomeTestCase):
     def test_not_one_that_may_run(self):
         self.remember(move.State.SAVED)
         with self.assertLogs(way_home.LOG.logger, 'ERROR') as log:
-            self.assertIs(False, self.leads_home(side_effect=Failure('dead')))
+            self.assertIs(
+                False, self.leads_home(side_effect=moves.Failure('dead'))
+            )
         self.assertIn('dead', log.output[0])
 
     # In one order in every process: the names of the tests hold it.
@@ -92,11 +81,7 @@ class MovingTestCase(WayHomeTestCase):
             patcher.start()
             self.addCleanup(patcher.stop)
         for name in ('event_start', 'event_finish_with_failure'):
-            patcher = mock.patch.object(
-                objects.InstanceActionEvent, name, autospec=True
-            )
-            setattr(self, name, patcher.start())
-            self.addCleanup(patcher.stop)
+            setattr(self, name, self.patch(objects.InstanceActionEvent, name))
         self.manager = mock.Mock(
             spec=['driver', 'finish_revert_resize', 'host', 'revert_resize'],
             host='dst',
@@ -144,10 +129,10 @@ class GoHomeTestCase(MovingTestCase):
         self.manager.revert_resize.assert_called_once()
 
     def test_a_failure_on_the_way_is_told(self):
-        self.manager.revert_resize.side_effect = Failure
-        self.assertRaises(Failure, self.go_home)
+        self.manager.revert_resize.side_effect = moves.Failure
+        self.assertRaises(moves.Failure, self.go_home)
         finish = self.event_finish_with_failure.call_args
-        self.assertIsInstance(finish.kwargs['exc_val'], Failure)
+        self.assertIsInstance(finish.kwargs['exc_val'], moves.Failure)
 
 
 class StayHomeTestCase(MovingTestCase):
@@ -157,14 +142,11 @@ class StayHomeTestCase(MovingTestCase):
         self.known = objects.Instance(
             host='src', node='node', compute_id=7, old_flavor=None
         )
-        patcher = mock.patch.object(
+        self.patch(
             objects.Instance,
             'get_by_uuid',
-            autospec=True,
             side_effect=lambda *_, **__: self.known,
         )
-        patcher.start()
-        self.addCleanup(patcher.stop)
         # What Nova has changed and not saved.
         self.instance.host = self.instance.node = 'dst'
         self.instance.compute_id = 8
@@ -181,7 +163,7 @@ class StayHomeTestCase(MovingTestCase):
         )
 
     def test_a_destination_that_cannot_be_told(self):
-        self.tell.side_effect = Failure
+        self.tell.side_effect = moves.Failure
         with self.assertLogs(way_home.LOG.logger, 'ERROR'):
             self.call_off()
 

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a migration holds on one host beside what its instance has."""
+
+from unittest import mock
+
+import ddt
+from nova import objects
+from nova.compute import utils as compute_utils
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from tests.unit import patching
+from tests.unit import topologies
+from tests.unit.compute import trackers
+
+SIZES = {
+    'flavorid': 'f',
+    'memory_mb': 2048,
+    'vcpus': 4,
+    'root_gb': 1,
+    'ephemeral_gb': 0,
+    'swap': 0,
+}
+
+
+def placed(*nodes):
+    """A guest with a cell on each of the nodes, as it was claimed there."""
+    topology = topologies.guest(len(nodes))
+    for cell, node in zip(topology.cells, nodes, strict=True):
+        cell.id = node
+        cell.cpu_pinning = dict(
+            zip(sorted(cell.pcpuset), (3 * node, 3 * node + 1), strict=True)
+        )
+    return topology
+
+
+@ddt.ddt
+class NodeToNodeTestCase(patching.PatchingTestCase):
+    """What a migration holds on one host beside what its instance has."""
+
+    def setUp(self):
+        super().setUp()
+        self.tracker = trackers.a_tracker()
+        self.tracker.pci_tracker = None
+        self.node = objects.ComputeNode(
+            numa_topology=topologies.host()._to_json(),
+            memory_mb=16384,
+            memory_mb_used=0,
+            local_gb=100,
+            local_gb_used=0,
+            vcpus_used=0,
+        )
+        self.tracker.compute_nodes['compute2'] = self.node
+        self.tracker.stats['compute2'] = mock.Mock(num_instances=1)
+        self.flavor = objects.Flavor(id=1, **SIZES)
+        self.instance = objects.Instance(
+            uuid=uuids.instance,
+            flavor=self.flavor,
+            old_flavor=objects.Flavor(**SIZES),
+            new_flavor=objects.Flavor(**SIZES),
+            instance_type_id=1,
+            numa_topology=placed(0, 1),
+            migration_context=objects.MigrationContext(
+                old_numa_topology=placed(0, 1), new_numa_topology=placed(3, 2)
+            ),
+        )
+        self.tracker.tracked_instances.add(uuids.instance)
+        self.patch(
+            compute_utils, 'is_volume_backed_instance', return_value=False
+        )
+
+    def held(self, **fields):
+        """The nodes that are booked for the migration."""
+        migration = objects.Migration(
+            uuid=uuids.migration,
+            instance_uuid=uuids.instance,
+            **{
+                'migration_type': 'migration',
+                'source_compute': 'compute2',
+                'source_node': 'compute2',
+                'dest_compute': 'compute2',
+                'dest_node': 'compute2',
+                'old_instance_type_id': 1,
+                'new_instance_type_id': 1,
+                **fields,
+            },
+        )
+        before = migration.obj_to_primitive()['nova_object.data']
+        self.tracker._update_usage_from_migration(
+            mock.sentinel.context, self.instance, migration, 'compute2'
+        )
+        after = migration.obj_to_primitive()['nova_object.data']
+        self.assertEqual(before, after)
+        booked = objects.NUMATopology.obj_from_db_obj(self.node.numa_topology)
+        return {cell.id for cell in booked.cells if cell.pinned_cpus}
+
+    def test_the_new_cells_until_the_instance_has_them(self):
+        self.assertEqual({2, 3}, self.held())
+        self.assertIn(uuids.instance, self.tracker.tracked_migrations)
+
+    def test_the_old_ones_from_then_on(self):
+        self.instance.numa_topology = placed(3, 2)
+        self.assertEqual({0, 1}, self.held())
+        self.assertIn(uuids.instance, self.tracker.tracked_migrations)
+
+    def test_the_order_of_the_cells_counts(self):
+        self.instance.migration_context.new_numa_topology = placed(1, 0)
+        self.assertEqual({0, 1}, self.held())
+        self.instance.numa_topology = placed(1, 0)
+        self.instance.migration_context.old_numa_topology = placed(2, 3)
+        self.node.numa_topology = topologies.host()._to_json()
+        self.assertEqual({2, 3}, self.held())
+
+    # Nova's own, to the letter.
+
+    def test_a_resize_on_one_host(self):
+        self.assertEqual(
+            {2, 3},
+            self.held(migration_type='resize', new_instance_type_id=2),
+        )
+        self.instance.instance_type_id = 2
+        self.node.numa_topology = topologies.host()._to_json()
+        self.assertEqual(
+            {0, 1},
+            self.held(migration_type='resize', new_instance_type_id=2),
+        )
+
+    def test_a_resize_on_the_same_cells(self):
+        self.instance.migration_context.new_numa_topology = placed(0, 1)
+        self.instance.new_flavor.memory_mb = 4096
+        self.held(migration_type='resize', new_instance_type_id=2)
+        self.assertEqual(4096, self.node.memory_mb_used)
+
+    @ddt.data(
+        ({'source_compute': 'compute1', 'source_node': 'compute1'}, {2, 3}),
+        ({'dest_compute': 'compute1', 'dest_node': 'compute1'}, {0, 1}),
+    )
+    @ddt.unpack
+    def test_between_two_hosts(self, elsewhere, held):
+        self.tracker.tracked_instances.clear()
+        for present in (placed(0, 1), placed(3, 2)):
+            self.instance.numa_topology = present
+            self.node.numa_topology = topologies.host()._to_json()
+            self.assertEqual(held, self.held(**elsewhere))
+
+    def test_one_whose_context_is_gone(self):
+        self.instance.migration_context = None
+        self.assertEqual(set(), self.held())
