@@ -15,12 +15,12 @@ from nova_numa_migrate import rpc
 from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import endpoint
 from nova_numa_migrate.placement.report import CellPlacement
-from tests.functional import test_failures
+from tests.functional import failing
 
 Usage = collections.namedtuple('Usage', 'total used free')
 
 
-class AcceptanceTestCase(test_failures.FailingTestCase):
+class AcceptanceTestCase(failing.FailingTestCase):
     def capabilities_without(self, host, path):
         """From now on libvirt of that host lacks what is at the path."""
         connection = self.connection(host)

@@ -7,14 +7,14 @@ import itertools
 from unittest import mock
 
 from nova_numa_migrate.move import MOVE_KEY
+from tests.functional import failing
 from tests.functional import fake_libvirt
 from tests.functional import test_bare
-from tests.functional import test_failures
 
 HERE, THERE, MIB = test_bare.HERE, test_bare.THERE, test_bare.MIB
 
 
-class BoundTestCase(test_bare.BareMixin, test_failures.FailingTestCase):
+class BoundTestCase(test_bare.BareMixin, failing.FailingTestCase):
     """A guest on nodes 2 and 0 of its host, asked onto 3 and 1."""
 
     def a_server(self):
@@ -71,7 +71,7 @@ class BeforeTheSaveTest(BoundTestCase):
         with (
             self.assert_goes_on(self.server),
             mock.patch.object(
-                fake_libvirt.Domain, 'saveFlags', test_failures.libvirt_error
+                fake_libvirt.Domain, 'saveFlags', failing.libvirt_error
             ),
         ):
             self.ask()
@@ -129,7 +129,7 @@ class AfterTheSaveTest(BoundTestCase):
 
     def test_the_destination_s_dies_before_the_restore(self):
         with self.assert_goes_on(self.server):
-            self._destination_dies(test_failures.killed)
+            self._destination_dies(failing.killed)
             self.wait_for(self.server, 'ACTIVE')
             self._wait_for_server_parameter(
                 self.server, {'OS-EXT-STS:task_state': None}
@@ -160,7 +160,7 @@ class AfterTheSaveTest(BoundTestCase):
     def _then_killed(step):
         def do_and_die(*args):
             step(*args)
-            raise test_failures.Killed
+            raise failing.Killed
 
         return do_and_die
 

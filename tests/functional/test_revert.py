@@ -12,16 +12,16 @@ from nova.tests import fixtures as nova_fixtures
 import oslo_messaging as messaging
 
 from nova_numa_migrate.compute import endpoint
+from tests.functional import failing
 from tests.functional import fake_disks
 from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
-from tests.functional import test_failures
 
 NOTHING: dict[str, list[str]] = {'compute1': [], 'compute2': []}
 VOLUME = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
 
 
-class RevertTestCase(test_failures.FailingTestCase):
+class RevertTestCase(failing.FailingTestCase):
     def post_revert(self):
         self.post_action(self.server, {'revertResize': None})
 
@@ -56,7 +56,7 @@ class RevertTestCase(test_failures.FailingTestCase):
 
         def fail(connection, *args):
             if fake_hosts.here().name == 'compute1':
-                test_failures.libvirt_error()
+                failing.libvirt_error()
             restore(connection, *args)
 
         with mock.patch.object(fake_libvirt.Connection, 'restoreFlags', fail):
@@ -141,7 +141,7 @@ class SharedTest(SharedTestCase):
         self.move()
         self.stub_out(
             'tests.functional.fake_libvirt.Domain.saveFlags',
-            test_failures.libvirt_error,
+            failing.libvirt_error,
         )
         self.assert_stays('numa_migrate_checkpoint')
 
@@ -176,7 +176,7 @@ class SharedTest(SharedTestCase):
             self._kill_the_service(
                 self.computes['compute2'].driver.transport,
                 'send',
-                test_failures.killed,
+                failing.killed,
             )
             self.wait_for(self.server, 'VERIFY_RESIZE')
             self.assertEqual([], self.checkpoint_files()['compute2'])
@@ -190,7 +190,7 @@ class SharedTest(SharedTestCase):
             self._kill_the_service(
                 manager.ComputeManager,
                 'revert_resize',
-                test_failures.killed,
+                failing.killed,
             )
             self.wait_for(self.server, 'ACTIVE')
         self.assert_home()

@@ -6,15 +6,13 @@ from __future__ import annotations
 from unittest import mock
 
 from nova_numa_migrate.move import MOVE_KEY
+from tests.functional import failing
 from tests.functional import fake_libvirt
-from tests.functional import test_failures
 from tests.functional import test_same_host
 from tests.functional.test_same_host import HERE
 
 
-class FailuresTest(
-    test_same_host.SameHostMixin, test_failures.FailingTestCase
-):
+class FailuresTest(test_same_host.SameHostMixin, failing.FailingTestCase):
     def _fails(self, failure):
         with (
             self.assert_goes_on(self.server),
@@ -44,7 +42,7 @@ class FailuresTest(
     def test_the_save_fails(self):
         self._fails(
             mock.patch.object(
-                fake_libvirt.Domain, 'saveFlags', test_failures.libvirt_error
+                fake_libvirt.Domain, 'saveFlags', failing.libvirt_error
             )
         )
 
@@ -58,7 +56,7 @@ class FailuresTest(
         self._fails(
             mock.patch(
                 'nova.virt.libvirt.LibvirtDriver.unplug_vifs',
-                test_failures.libvirt_error,
+                failing.libvirt_error,
             )
         )
 
@@ -100,7 +98,7 @@ class FailuresTest(
 
         def restore_or_fail(*args):
             if next(failures, False):
-                test_failures.libvirt_error()
+                failing.libvirt_error()
             restore(*args)
 
         return mock.patch.object(
@@ -135,7 +133,7 @@ class FailuresTest(
         self.move(self.server, [3, 2])
         with self.assert_goes_on(self.server):
             with mock.patch.object(
-                fake_libvirt.Domain, 'saveFlags', test_failures.libvirt_error
+                fake_libvirt.Domain, 'saveFlags', failing.libvirt_error
             ):
                 self._reverted()
             details = self.failed_events()['numa_migrate_checkpoint']
@@ -176,7 +174,7 @@ class FailuresTest(
         self.assertNotIn(MOVE_KEY, self.instance(self.server).system_metadata)
 
 
-class RestartTest(test_same_host.SameHostMixin, test_failures.FailingTestCase):
+class RestartTest(test_same_host.SameHostMixin, failing.FailingTestCase):
     """The service dies at each step of the journal."""
 
     def _move(self):
@@ -201,7 +199,7 @@ class RestartTest(test_same_host.SameHostMixin, test_failures.FailingTestCase):
         def step_or_not(*args):
             if does_it:
                 step(*args)
-            raise test_failures.Killed
+            raise failing.Killed
 
         self._dies(method, where, name, step_or_not, begin)
 
@@ -226,9 +224,7 @@ class RestartTest(test_same_host.SameHostMixin, test_failures.FailingTestCase):
 
     def test_after_the_save(self):
         driver = self.computes[HERE].driver
-        self._dies(
-            'resize_instance', driver, 'unplug_vifs', test_failures.killed
-        )
+        self._dies('resize_instance', driver, 'unplug_vifs', failing.killed)
         self._assert_home()
 
     def test_before_the_restore(self):
@@ -271,7 +267,7 @@ class RestartTest(test_same_host.SameHostMixin, test_failures.FailingTestCase):
             'revert_resize',
             self.computes[HERE].driver,
             'destroy',
-            test_failures.killed,
+            failing.killed,
             self._revert,
         )
         self._assert_home()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest that cannot start at the destination goes home."""
+
+from __future__ import annotations
+
+import pathlib
+from unittest import mock
+
+from nova import objects
+import oslo_messaging as messaging
+
+from tests.functional import failing
+from tests.functional import fake_hosts
+
+
+class ComingHomeTest(failing.FailingTestCase):
+    def test_the_restore_fails(self):
+        with self.restore_fails_on('compute2'):
+            self._assert_comes_home()
+        details = self.failed_events()['numa_migrate_restore']
+        self.assertIn('compute2: internal error: the disk', details)
+
+    def test_a_byte_is_changed_on_its_way(self):
+        with self._copy_damaged_by(lambda data: data[:-1] + b'?'):
+            self._assert_comes_home()
+        self._assert_damage_is_told()
+
+    def test_the_end_is_lost_on_its_way(self):
+        with self._copy_damaged_by(lambda data: data[:-1]):
+            self._assert_comes_home()
+        self._assert_damage_is_told()
+
+    def test_the_checkpoint_is_gone_at_the_destination(self):
+        send = 'nova_numa_migrate.virt.nova_transport.NovaTransport.send'
+        self.stub_out(send, lambda *args: None)
+        self._assert_comes_home()
+
+    def _assert_comes_home(self):
+        with self.assert_goes_on(self.server):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_until_home('reverted')
+        self.assertIn(
+            'numa_migrate_return',
+            [event['event'] for event in self.actions_of(self.server)],
+        )
+        self.assert_as_before()
+
+    def _assert_damage_is_told(self):
+        details = self.failed_events()['numa_migrate_restore']
+        self.assertIn('is damaged or incomplete', details)
+
+    def _copy_damaged_by(self, damage):
+        copy_file = fake_hosts.RemoteDirectories.copy_file
+
+        def copy(self, src, dst, **kwargs):
+            copy_file(self, src, dst, **kwargs)
+            if dst.endswith('.save'):
+                found = pathlib.Path(self._local(dst))
+                found.write_bytes(damage(found.read_bytes()))
+
+        return mock.patch.object(
+            fake_hosts.RemoteDirectories, 'copy_file', copy
+        )
+
+    def test_it_was_restored_and_nobody_can_be_told(self):
+        """The message bus is gone when that is to be written down."""
+        finish = objects.InstanceActionEvent.event_finish_with_failure
+
+        def fail(cls, context, uuid, event, **kwargs):
+            if event == 'numa_migrate_restore':
+                raise messaging.MessagingTimeout
+            return finish(context, uuid, event, **kwargs)
+
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(
+                objects.InstanceActionEvent,
+                'event_finish_with_failure',
+                classmethod(fail),
+            ),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_until_home('reverted')
+        self.assert_as_before()
+
+
+class StrandedTest(failing.FailingTestCase):
+    """A guest that can start neither at the destination nor at home."""
+
+    def _lose_both_ways(self):
+        """It can start neither there nor at home; what Nova says then."""
+        with self.restore_fails_on('compute1', 'compute2'):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for(self.server, 'ERROR')
+        # Not booted in silence, and nothing of its state is lost.
+        self.assertEqual('compute1', self.host_of(self.server))
+        self.assertEqual([], self.running_on(self.server))
+        image = f'{self.server["id"]}.save'
+        self.assertIn(image, self.checkpoint_files()['compute1'])
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        return self.failed_events()['compute_finish_revert_resize']
+
+    def test_it_cannot_start_at_home_either(self):
+        with self.assert_goes_on(self.server):
+            told = self._lose_both_ways()
+            self.assertIn('on fire', told)
+            self.assertIn('openstack server reboot --hard', told)
+            self.computes['compute1'].manager._sweep_checkpoints(self.ctxt)
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assert_guest_on_nodes(self.server, [0, 1])
+        self._assert_nothing_left()
+        boot_id = self.guest(self.server).memory.boot_id
+        # The next one is a reboot.
+        self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assertNotEqual(boot_id, self.guest(self.server).memory.boot_id)
+
+    def test_it_cannot_start_after_the_reboot_either(self):
+        with self.assert_goes_on(self.server):
+            self._lose_both_ways()
+            with self.restore_fails_on('compute1'):
+                self.post_action(self.server, {'reboot': {'type': 'HARD'}})
+                self._wait_for_server_parameter(
+                    self.server,
+                    {'status': 'ERROR', 'OS-EXT-STS:task_state': None},
+                )
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self._assert_nothing_left()
+
+    def test_its_state_is_given_up(self):
+        memory = self.guest(self.server).memory
+        self._lose_both_ways()
+        self._stop_server(self.server)
+        self._start_server(self.server)
+        self.assertEqual(['compute1'], self.running_on(self.server))
+        self.assertNotEqual(
+            memory.boot_id, self.guest(self.server).memory.boot_id
+        )
+        self._assert_nothing_left()
+
+    def test_it_is_deleted(self):
+        self._lose_both_ways()
+        self.admin_api.delete_server(self.server['id'])
+        self._wait_for_assert(
+            lambda: self.assertEqual([], self.admin_api.get_servers())
+        )
+        self._assert_nothing_left()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A service dies in the middle of a move, and is started again."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from nova.compute import rpcapi
+
+from nova_numa_migrate.compute import arrivals
+from nova_numa_migrate.virt import nova_transport
+from tests.functional import failing
+from tests.functional import fake_libvirt
+
+
+class RestartTest(failing.FailingTestCase):
+    def _restore_then_kill(self, does_restore):
+        restore = fake_libvirt.Connection.restoreFlags
+
+        def restore_or_not(*args):
+            if does_restore:
+                restore(*args)
+            raise failing.Killed
+
+        self.kill(
+            'compute2',
+            'finish_resize',
+            fake_libvirt.Connection,
+            'restoreFlags',
+            restore_or_not,
+        )
+        self.assertEqual('resize_finish', self.task())
+        self.restart_compute_service('compute2')
+
+    def test_the_source_s_service_dies_after_the_save(self):
+        with self.assert_goes_on(self.server):
+            self.kill(
+                'compute1',
+                'resize_instance',
+                nova_transport.NovaTransport,
+                'send',
+                failing.killed,
+            )
+            self.assertEqual([], self.running_on(self.server))
+            self.assertEqual('resize_migrating', self.task())
+            self.restart_compute_service('compute1')
+        self.assert_as_before()
+
+    def _save_then_kill(self, does_save):
+        save = fake_libvirt.Domain.saveFlags
+
+        def save_or_not(*args):
+            if does_save:
+                save(*args)
+            raise failing.Killed
+
+        with self.assert_goes_on(self.server):
+            self.kill(
+                'compute1',
+                'resize_instance',
+                fake_libvirt.Domain,
+                'saveFlags',
+                save_or_not,
+            )
+            self.assertEqual('resize_migrating', self.task())
+            self.assertEqual(
+                [] if does_save else ['compute1'],
+                self.running_on(self.server),
+            )
+            self.restart_compute_service('compute1')
+        self.assert_as_before()
+
+    def test_the_source_s_service_dies_before_the_save(self):
+        self._save_then_kill(does_save=False)
+
+    def test_the_source_s_service_dies_as_the_save_ends(self):
+        self._save_then_kill(does_save=True)
+
+    def test_the_destination_s_service_dies_before_the_restore(self):
+        with self.assert_goes_on(self.server):
+            self._restore_then_kill(does_restore=False)
+            self.wait_for(self.server, 'ACTIVE')
+            self._wait_for_server_parameter(
+                self.server, {'OS-EXT-STS:task_state': None}
+            )
+        self.assert_as_before()
+
+    def test_the_source_s_service_dies_before_it_sends_the_message(self):
+        with self.assert_goes_on(self.server):
+            message = self._lose_the_message()
+            self.restart_compute_service('compute2')
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self._assert_moved_once(message)
+
+    def test_the_message_is_lost(self):
+        with self.assert_goes_on(self.server):
+            message = self._lose_the_message()
+            with mock.patch.object(arrivals, 'PATIENCE', 0):
+                self.computes['compute2'].manager._take_up_arrivals(self.ctxt)
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self._assert_moved_once(message)
+
+    def _lose_the_message(self):
+        """What the source would have told the destination at last."""
+        lost = mock.Mock(side_effect=failing.killed)
+        self.kill(
+            'compute1',
+            'resize_instance',
+            rpcapi.ComputeAPI,
+            'finish_resize',
+            lost,
+        )
+        self.assertEqual('resize_migrated', self.task())
+        self.assertEqual([], self.running_on(self.server))
+        return lost.call_args
+
+    def _assert_moved_once(self, message):
+        self.assert_on_nodes(self.server, [3, 2])
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        context, instance, migration, image, disk_info, _, spec = message.args
+        with self.assert_goes_on(self.server):
+            # It comes after all.
+            self.computes['compute2'].manager.finish_resize(
+                context, disk_info, image, instance, migration, spec
+            )
+        self.assertEqual('finished', self._migration_status(self.server))
+        with self.assert_goes_on(self.server):
+            self.confirm(self.server)
+        self.assert_audited({'compute1': set(), 'compute2': {2, 3}})
+
+    def test_the_destination_loses_its_power_when_the_guest_runs(self):
+        """Its files are with its source as they were."""
+        with self.assert_goes_on(self.server):
+            self.lose_power_when_it_runs('compute2')
+            self.wait_for(self.server, 'ACTIVE')
+            self._wait_for_server_parameter(
+                self.server, {'OS-EXT-STS:task_state': None}
+            )
+        self.assert_as_before()
+
+    def test_the_destination_s_service_dies_after_the_restore(self):
+        with self.assert_goes_on(self.server):
+            self._restore_then_kill(does_restore=True)
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self.assert_on_nodes(self.server, [3, 2])
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+        with self.assert_goes_on(self.server):
+            self.confirm(self.server)
+        self.assert_audited({'compute1': set(), 'compute2': {2, 3}})
