@@ -7,7 +7,8 @@ from lxml import etree
 from nova.virt import hardware
 
 from tests.functional import base
-from tests.functional import fake_libvirt
+from tests.functional import libvirt_errors
+from tests.functional import whereabouts
 
 HERE, THERE = 'compute1', 'compute2'
 MIB = 512
@@ -56,7 +57,10 @@ class BareMixin:
         )
         owners = [node for node, count in shares for _ in range(count)]
         self.assertEqual(
-            [(vcpu, base.SHARED[node]) for vcpu, node in enumerate(owners)],
+            [
+                (vcpu, whereabouts.SHARED[node])
+                for vcpu, node in enumerate(owners)
+            ],
             [
                 (
                     int(pin.get('vcpu')),
@@ -66,7 +70,7 @@ class BareMixin:
             ],
         )
         self.assertEqual(
-            set().union(*(base.SHARED[node] for node in nodes)),
+            set().union(*(whereabouts.SHARED[node] for node in nodes)),
             hardware.parse_cpu_spec(domain.find('vcpu').get('cpuset')),
         )
         self.assertIsNone(domain.find('cpu/numa'))
@@ -79,7 +83,7 @@ class BareMixin:
         self.assertIsNone(domain.find('numatune'))
         self.assertEqual([], domain.findall('cputune/vcpupin'))
         self.assertEqual(
-            set().union(*base.SHARED.values()),
+            set().union(*whereabouts.SHARED.values()),
             hardware.parse_cpu_spec(domain.find('vcpu').get('cpuset')),
         )
 
@@ -318,7 +322,7 @@ class DroppedTest(BareMixin, base.NumaMigrateTestCase):
 
         def fail(uri):
             reached.append(uri)
-            raise fake_libvirt.unreachable(uri)
+            raise libvirt_errors.unreachable(uri)
 
         self.connection(THERE).reach = fail
         with self.assert_goes_on(self.server):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tests.functional import base
-from tests.functional import fake_libvirt
+from tests.functional import libvirt_xml
 
 
 class CheckpointModeTest(base.NumaMigrateTestCase):
@@ -37,7 +37,7 @@ class CheckpointModeTest(base.NumaMigrateTestCase):
     def test_preferred_moves_it_without(self):
         server = self.boot(cells=1)
         self.guest(server)._defined.find('devices').append(
-            fake_libvirt.element('<tpm model="tpm-crb"/>')
+            libvirt_xml.element('<tpm model="tpm-crb"/>')
         )
         boot_id = self.guest(server).memory.boot_id
         self._migrate(server, 'preferred')

@@ -12,7 +12,7 @@ from nova.virt.libvirt import utils as libvirt_utils
 from tests.functional import base
 from tests.functional import fake_disks
 from tests.functional import fake_hosts
-from tests.functional import fake_libvirt
+from tests.functional import libvirt_xml
 
 
 class DisksTestCase(base.NumaMigrateTestCase):
@@ -90,7 +90,7 @@ class CarriedTest(DisksTestCase):
         server = self.boot(cells=2)
         self.guest(server)._def['devices']['disks'].append(
             fakelibvirt._parse_disk_info(
-                fake_libvirt.element(
+                libvirt_xml.element(
                     '<disk type="block"><driver name="qemu" type="raw"/>'
                     '<source dev="/dev/nova/u_disk.eph0"/><target dev="vdb" '
                     'bus="virtio"/><alias name="virtio-disk1"/></disk>'

@@ -11,6 +11,7 @@ from nova_numa_migrate.compute import claim
 from tests.functional import failing
 from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
+from tests.functional import libvirt_xml
 
 
 class BeforeTheSaveTest(failing.FailingTestCase):
@@ -74,7 +75,7 @@ class BeforeTheSaveTest(failing.FailingTestCase):
 
     def test_a_blocker_that_only_the_source_sees(self):
         self.guest(self.server)._defined.find('devices').append(
-            fake_libvirt.element('<tpm model="tpm-crb"/>')
+            libvirt_xml.element('<tpm model="tpm-crb"/>')
         )
         with self.assert_goes_on(self.server):
             self.post_migrate(self.server, [3, 2])

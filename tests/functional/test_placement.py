@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from nova_numa_migrate.placement.report import CellPlacement
 from tests.functional import base
+from tests.functional import whereabouts
 
 
 class PlacementTest(base.NumaMigrateTestCase):
@@ -31,7 +32,7 @@ class PlacementTest(base.NumaMigrateTestCase):
 
     def test_one_cell_to_every_node(self):
         server = self.boot(cells=1)
-        for node in base.NODES:
+        for node in whereabouts.NODES:
             with self.assert_goes_on(server):
                 self.hinted_migrate(server, [node])
                 self.assert_on_nodes(server, [node])

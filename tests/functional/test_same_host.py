@@ -15,6 +15,7 @@ from nova.virt.libvirt import utils as libvirt_utils
 
 from tests.functional import base
 from tests.functional import fake_libvirt
+from tests.functional import whereabouts
 
 HERE = 'compute1'
 # MiB of a guest cell, and its dedicated CPUs.
@@ -124,7 +125,7 @@ class SameHostTest(SameHostMixin, base.NumaMigrateTestCase):
     # With shared CPUs there is room for the new cells beside the old ones.
 
     def test_two_cells_to_every_ordered_pair(self):
-        pairs = list(itertools.permutations(base.NODES, 2))
+        pairs = list(itertools.permutations(whereabouts.NODES, 2))
         server = self.boot(cells=2, dedicated=False)
         self._visit(server, [*pairs[1:], pairs[0]], cell=(512, 0))
 

@@ -11,6 +11,7 @@ from nova.tests.functional.libvirt import test_numa_servers
 from tests.functional import base
 from tests.functional import fake_hosts
 from tests.functional import paste
+from tests.functional import plugin
 
 _UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
@@ -102,7 +103,7 @@ class SameAsStockTest(base.NumaMigrateTestCase):
         self._assert_same(self.revert)
 
 
-class NovaNumaTest(base.PluginMixin, test_numa_servers.NUMAServersTestBase):
+class NovaNumaTest(plugin.PluginMixin, test_numa_servers.NUMAServersTestBase):
     """Nova's own tests of moves, with the plugin in place."""
 
     theirs = test_numa_servers.NUMAServersTest
@@ -127,7 +128,7 @@ class NovaNumaTest(base.PluginMixin, test_numa_servers.NUMAServersTestBase):
 
 
 class NovaNetworksTest(
-    base.PluginMixin, test_numa_servers.NUMAServersWithNetworksTest
+    plugin.PluginMixin, test_numa_servers.NUMAServersWithNetworksTest
 ):
     """Nova's own test of a cold migration with a physical network."""
 
