@@ -27,7 +27,7 @@ _PORT = 2049
 _SERVICE_TIMEOUT = 300
 _MOUNT = """\
 systemctl stop "$1"
-mount -t nfs -o vers=4.2 "$2" "$3"
+mount -t nfs -o vers=4.1 "$2" "$3"
 chown nova: "$3"
 systemctl start "$1"
 """
