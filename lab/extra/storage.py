@@ -38,6 +38,19 @@ systemctl start "$1"
 """
 
 
+def install() -> None:
+    """Install what it needs, from where packages can be had.
+
+    :raises LabError: they cannot
+    """
+    paths = lab_paths.here()
+    command.run(
+        [str(paths.root / "lab" / "bootstrap"), "storage"],
+        paths.log("bootstrap-storage"),
+        timeout=300,
+    )
+
+
 @contextlib.contextmanager
 def exported(steps: lab_steps.Steps) -> collections.abc.Iterator[pathlib.Path]:
     """An NFS server with a directory to share, which it yields.
@@ -96,11 +109,6 @@ def shared_instances(
 def _start(
     paths: lab_paths.Paths, directory: pathlib.Path, daemon: process.Daemon
 ) -> None:
-    command.run(
-        [str(paths.root / "lab" / "bootstrap"), "storage"],
-        paths.log("bootstrap-storage"),
-        timeout=300,
-    )
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     config = paths.etc / "ganesha.conf"

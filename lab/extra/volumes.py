@@ -36,6 +36,20 @@ _TIMEOUT = 180
 _IN_PLACE = 'mount --bind "$1" "$2"; shift 2; exec "$@"'
 
 
+def install() -> None:
+    """Install what it needs, from where packages can be had.
+
+    :raises LabError: they cannot
+    """
+    storage.install()
+    paths = lab_paths.here()
+    command.run(
+        [str(paths.root / "tools" / "venv"), "extra"],
+        paths.log("venv-extra"),
+        timeout=300,
+    )
+
+
 @contextlib.contextmanager
 def running(
     cloud: connection.Connection,
@@ -51,7 +65,6 @@ def running(
     daemons = [process.Daemon(paths, name) for name in _PROGRAMS]
     try:
         with steps("Cinder"):
-            _install(paths)
             config = _configure(paths, directory)
             _fill(paths, cloud, config)
             _start(paths, directory, config, daemons)
@@ -98,14 +111,6 @@ def _status(cloud: connection.Connection, volume: str) -> str:
         "sdk_volume.Volume", cloud.block_storage.get_volume(volume)
     )
     return str(found.status)
-
-
-def _install(paths: lab_paths.Paths) -> None:
-    command.run(
-        [str(paths.root / "tools" / "venv"), "extra"],
-        paths.log("venv-extra"),
-        timeout=300,
-    )
 
 
 def _configure(

@@ -66,6 +66,11 @@ def main(words: list[str]) -> int:
     """Play them; the status says whether everything was true."""
     trials = _parse(words)
     steps = lab_steps.Steps()
+    for name in trials:
+        if name in table.INSTALLS:
+            with steps(f"what {name} needs"):
+                table.INSTALLS[name]()
+    # Where packages cannot be had.
     netns.enter(lab_paths.here())
     hosts = [machine.Host(number) for number in lab_paths.HOST_NUMBERS]
     cloud = lab_cloud.connect()

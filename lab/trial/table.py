@@ -4,6 +4,8 @@
 import collections.abc
 import functools
 
+from lab.extra import storage
+from lab.extra import volumes
 from lab.proof import moves
 from lab.trial import audits
 from lab.trial import corruption
@@ -32,6 +34,12 @@ TRIALS: dict[str, Trial] = {
     "drives": drives.run,
     "shared": shared.run,
     "volume": volume.run,
+}
+
+#: What trials need beside the lab, by their names.
+INSTALLS: dict[str, collections.abc.Callable[[], None]] = {
+    "shared": storage.install,
+    "volume": volumes.install,
 }
 
 
