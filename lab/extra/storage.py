@@ -25,14 +25,19 @@ _DAEMON = "nfs-server"
 _TEMPLATE = pathlib.Path(__file__).with_name("ganesha.conf")
 _PORT = 2049
 _SERVICE_TIMEOUT = 300
-_MOUNT = """\
+# Nova's own end of a service has minutes of grace.
+_STOP = """\
+systemctl kill --signal=KILL "$1"
 systemctl stop "$1"
+"""
+_MOUNT = f"""\
+{_STOP}
 mount -t nfs -o vers=4.1 "$2" "$3"
 chown nova: "$3"
 systemctl start "$1"
 """
-_UNMOUNT = """\
-systemctl stop "$1"
+_UNMOUNT = f"""\
+{_STOP}
 umount "$2"
 systemctl start "$1"
 """

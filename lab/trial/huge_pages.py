@@ -28,7 +28,11 @@ for pages; do
     fi
     node=$((node + 1))
 done
-test -z "$changed" || systemctl restart libvirtd "$service"
+if test -n "$changed"; then
+    # Nova's own end of a service has minutes of grace.
+    systemctl kill --signal=KILL "$service"
+    systemctl restart libvirtd "$service"
+fi
 """
 
 
