@@ -3,7 +3,6 @@
 
 import argparse
 import contextlib
-import datetime
 import sys
 import time
 
@@ -50,9 +49,6 @@ def _parse(words: list[str]) -> list[table.Row]:
         parser.error(f"no row {error.args[0]}: see --list")
 
 
-_SERVICE_TIMEOUT = 120.0
-
-
 class Matrix:
     """Rows one after the other, on guests that are made when needed."""
 
@@ -82,16 +78,7 @@ class Matrix:
         return result
 
     def _make(self) -> lab_guest.Guest:
-        """A new guest, when no service is just starting.
-
-        Nova's gives up each guest that it finds in the making when it starts.
-        """
         with self._steps("a guest that counts"):
-            lab_cloud.wait_services(
-                lab_paths.here(),
-                datetime.datetime.now(datetime.UTC),
-                _SERVICE_TIMEOUT,
-            )
             return lab_guest.Guest(self._stage.cloud, self._stage.watch)
 
     def _give_up(self) -> None:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest of the matrix: made when needed, used as long as it is whole."""
 
+import datetime
 import typing
 
 from openstack import connection
 
 from lab import catalogue
+from lab import cloud as lab_cloud
 from lab.frame import errors
+from lab.frame import paths as lab_paths
 from lab.frame import readiness
 from lab.hosts import machine
 from lab.proof import servers
@@ -17,6 +20,7 @@ NAME = "matrix"
 _FLAVOR = "numa1"
 _NODE = "1"
 _BOOT_TIMEOUT = 120.0
+_SERVICE_TIMEOUT = 120.0
 # A server that is in error may still be on its way out of it.
 _SETTLED = ("ACTIVE", "SHUTOFF", "VERIFY_RESIZE")
 _ERROR_SECONDS = 60.0
@@ -42,6 +46,13 @@ class Guest:
         self._watch = watch
         self.name = name
         servers.remove(cloud, [name])
+        # A service of Nova's that is just starting gives up each guest that
+        # it finds in the making.
+        lab_cloud.wait_services(
+            lab_paths.here(),
+            datetime.datetime.now(datetime.UTC),
+            _SERVICE_TIMEOUT,
+        )
         cloud.compute.create_server(
             name=name,
             flavor_id=cloud.compute.find_flavor(
