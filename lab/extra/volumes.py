@@ -168,6 +168,8 @@ def _fill(
     )
     url = f"http://{lab_paths.CONTROL_ADDRESS}:{_PORT}/v3"
     seed.seed(cloud, (("cinder", "volumev3", url),))
+    # With the next token comes the catalog with Cinder in it.
+    cloud.session.invalidate()
 
 
 def _start(

@@ -14,6 +14,7 @@ The kernel queues the events, so none is missed, however short.
 """
 
 import ctypes
+import functools
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ import select
 import struct
 import sys
 import time
+import typing
 
 _MODIFY, _ATTRIB, _MOVED_TO = 0x2, 0x4, 0x80
 _CREATE, _DELETE, _MOVED_FROM = 0x100, 0x200, 0x40
@@ -44,14 +46,23 @@ _FILE_EVENTS |= _CLOSE_WRITE
 class Console:
     """A console log that is read as it grows, also when it is renamed.
 
+    It is opened when it is read first: on shared storage a host could not
+    remove a file that is open there, and another host writes to.
+
     :param whence: ``os.SEEK_END`` to leave out what is in it by now
     """
 
     def __init__(self, path: pathlib.Path, server: str, whence: int) -> None:
-        self._file = path.open("rb")
-        self._file.seek(0, whence)
+        self._path = path
+        self._known = path.stat().st_size if whence == os.SEEK_END else 0
         self._server = server
         self._rest = b""
+
+    @functools.cached_property
+    def _file(self) -> typing.BinaryIO:
+        file = self._path.open("rb")
+        file.seek(self._known)
+        return file
 
     def read(self) -> None:
         """Tell the lines that are new."""
@@ -166,10 +177,10 @@ class Agent:
     def _see_console(self, path: pathlib.Path) -> None:
         number = self._watch(path, _MODIFY)
         if number is not None and number not in self._consoles:
-            self._consoles[number] = Console(
-                path, path.parent.name, self._whence
-            )
-            self._consoles[number].read()
+            console = Console(path, path.parent.name, self._whence)
+            self._consoles[number] = console
+            if self._whence == os.SEEK_SET:
+                console.read()
 
     def _tell_file(self, path: pathlib.Path, mask: int) -> None:
         events = [name for bit, name in _NAMES.items() if mask & bit]
