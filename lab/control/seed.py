@@ -42,6 +42,18 @@ def seed(
     for name, kind, url in services:
         _add_user(keystone, name, project, roles)
         _add_endpoint(keystone, name, kind, url)
+    # The next token has them in its catalogue.
+    cloud.session.invalidate()
+
+
+def withdraw(cloud: openstack.connection.Connection, name: str) -> None:
+    """Take a service and its endpoints out of the catalogue."""
+    keystone = typing.cast("_proxy.Proxy", cloud.identity)
+    service = keystone.find_service(name)
+    if service is not None:
+        keystone.delete_service(service)
+    # The next token has no such service in its catalogue.
+    cloud.session.invalidate()
 
 
 def _add_user(
