@@ -13,6 +13,7 @@ but the standard library. One JSON object a line on standard output:
 The kernel queues the events, so none is missed, however short.
 """
 
+import contextlib
 import ctypes
 import functools
 import json
@@ -143,7 +144,9 @@ class Agent:
 
     def _event(self, number: int, mask: int, name: str) -> None:
         if number in self._consoles:
-            self._consoles[number].read()
+            # One that is gone was not read here before.
+            with contextlib.suppress(FileNotFoundError):
+                self._consoles[number].read()
             return
         directory = self._paths.get(number)
         if directory is None:
