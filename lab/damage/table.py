@@ -111,12 +111,13 @@ def _exists(fault: Fault, side: Side, step: Step) -> bool:
     return side is not Side.CLOUD
 
 
-#: What is run where nothing else is asked for: the dead of every side and
-#: step, as far as no host has to start anew.
+#: What is run where nothing else is asked for: something of each side, as far
+#: as no host has to start anew.
 FEW = (
     "service-source-saving",
-    "emulator-destination-restoring",
     "service-destination-restored",
+    "emulator-destination-restoring",
+    "disk-destination-saved",
 )
 
 
