@@ -15,7 +15,6 @@ The kernel queues the events, so none is missed, however short.
 
 import contextlib
 import ctypes
-import functools
 import json
 import os
 import pathlib
@@ -47,31 +46,40 @@ _FILE_EVENTS |= _CLOSE_WRITE
 class Console:
     """A console log that is read as it grows, also when it is renamed.
 
-    It is opened when it is read first: on shared storage a host could not
-    remove a file that is open there, and another host writes to.
+    It is open only while it is read: on shared storage a host could not
+    remove a file that is open there.
 
     :param whence: ``os.SEEK_END`` to leave out what is in it by now
     """
 
     def __init__(self, path: pathlib.Path, server: str, whence: int) -> None:
-        self._path = path
-        self._known = path.stat().st_size if whence == os.SEEK_END else 0
+        state = path.stat()
+        self._file = state.st_ino
+        self._known = state.st_size if whence == os.SEEK_END else 0
+        moved = path.parent.with_name(f"{path.parent.name}_resize")
+        self._places = (path, moved / path.name)
         self._server = server
         self._rest = b""
 
-    @functools.cached_property
-    def _file(self) -> typing.BinaryIO:
-        file = self._path.open("rb")
-        file.seek(self._known)
-        return file
-
     def read(self) -> None:
         """Tell the lines that are new."""
-        if os.fstat(self._file.fileno()).st_size < self._file.tell():
+        for place in self._places:
+            # What is at the one place may be another host's.
+            with contextlib.suppress(FileNotFoundError):
+                with place.open("rb") as file:
+                    state = os.fstat(file.fileno())
+                    if state.st_ino == self._file:
+                        self._tell_lines(file, state.st_size)
+                        return
+
+    def _tell_lines(self, file: typing.BinaryIO, size: int) -> None:
+        if size < self._known:
             # The emulator was started anew and began the file again.
-            self._file.seek(0)
-            self._rest = b""
-        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
+            self._known, self._rest = 0, b""
+        file.seek(self._known)
+        new = file.read()
+        self._known += len(new)
+        *lines, self._rest = (self._rest + new).split(b"\n")
         for line in lines:
             text = line.decode(errors="replace").strip("\r")
             tell({"server": self._server, "line": text})
@@ -144,9 +152,7 @@ class Agent:
 
     def _event(self, number: int, mask: int, name: str) -> None:
         if number in self._consoles:
-            # One that is gone was not read here before.
-            with contextlib.suppress(FileNotFoundError):
-                self._consoles[number].read()
+            self._consoles[number].read()
             return
         directory = self._paths.get(number)
         if directory is None:
