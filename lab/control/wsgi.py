@@ -8,7 +8,9 @@ from lab.frame import process
 from lab.frame import readiness
 
 # Nova and Neutron read sys.argv: gunicorn's own arguments must not be there
-# when they are imported, so all of them come from this file.
+# when they are imported, so all of them come from this file. Connections are
+# kept for longer than any client lets one idle: the answer to a request that
+# met the end of its connection would be an error, as a broken service's.
 _GUNICORN = """\
 import sys
 
@@ -19,6 +21,7 @@ worker_class = "gthread"
 workers = 1
 threads = 8
 timeout = 300
+keepalive = 300
 control_socket_disable = True
 
 
