@@ -114,9 +114,9 @@ def _exists(fault: Fault, side: Side, step: Step) -> bool:
 #: What is run where nothing else is asked for: something of each side, as far
 #: as no host has to start anew.
 FEW = (
-    "service-source-saving",
-    "service-destination-restored",
+    "emulator-source-saving",
     "emulator-destination-restoring",
+    "bus-cloud-saved",
     "disk-destination-saved",
 )
 
