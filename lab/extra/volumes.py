@@ -77,26 +77,18 @@ def running(
             daemon.stop()
 
 
-def create(
-    cloud: connection.Connection, name: str, image: str | None = None
-) -> str:
-    """Make a volume of 1 GiB.
+def create(cloud: connection.Connection, name: str) -> None:
+    """Make an empty volume of 1 GiB.
 
-    :param image: the name of what is on it
-    :returns: its id
     :raises LabError: it does not become available
     """
-    found = image and cloud.image.find_image(image, ignore_missing=False).id
-    volume = cloud.block_storage.create_volume(
-        name=name, size=1, image_id=found
-    )
+    volume = cloud.block_storage.create_volume(name=name, size=1)
     readiness.wait(
         f"volume {name}",
         lambda: _status(cloud, volume.id) == "available",
         timeout=_TIMEOUT,
         interval=0.5,
     )
-    return str(volume.id)
 
 
 def remove(cloud: connection.Connection, name: str) -> None:
