@@ -12,3 +12,7 @@ class NodeNotFound(NumaMigrateError):
 
 class CannotCheckpoint(NumaMigrateError):
     """The guest's state cannot be saved; the text names every blocker."""
+
+
+class NotBroughtBack(NumaMigrateError):
+    """The guest could not be started; its state is kept in its checkpoint."""

@@ -11,7 +11,7 @@ from lab.trial import guests
 
 # $1 is the server's directory.
 _LOOK = 'ls -d "$1"*; stat --format=%i "$1/disk"'
-_BOOKED = "stays booked until the move is confirmed"
+_BOOKED = "needs 1 dedicated CPUs, 0 free"
 
 
 def run(stage: moves.Stage) -> None:

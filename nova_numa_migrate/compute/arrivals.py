@@ -10,14 +10,12 @@ that comes after all finds nothing to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import contextlib
 from typing import Any
 
 from nova import objects
 from nova import utils as nova_utils
 from nova.compute import task_states
-from oslo_concurrency import lockutils
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
@@ -74,25 +72,10 @@ def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
         LOG.exception('The move could not be finished', instance=instance)
 
 
-@contextlib.contextmanager
-def once(context: Any, instance: Any, migration: Any) -> Iterator[bool]:
-    """Whether a migration has yet to be finished here; nobody else begins.
-
-    By the database, which the instance at hand may be older than.
-    """
-    with lockutils.lock(f'numa-migrate-arrival-{instance.uuid}'):
-        known = objects.Instance.get_by_uuid(
-            context, instance.uuid, expected_attrs=['system_metadata']
-        )
-        due = (
-            known.task_state == task_states.RESIZE_MIGRATED
-            and Move.of(known.system_metadata, migration.uuid) is not None
-        )
-        if not due:
-            LOG.info(
-                'Migration %s is not to be finished here any more: it was '
-                'asked for once more',
-                migration.uuid,
-                instance=instance,
-            )
-        yield due
+def once(
+    context: Any, instance: Any, migration: Any
+) -> contextlib.AbstractContextManager[bool]:
+    """Whether a migration has yet to be finished here; nobody else begins."""
+    return under_way.once(
+        'arrival', context, instance, migration, task_states.RESIZE_MIGRATED
+    )

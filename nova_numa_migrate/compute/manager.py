@@ -11,6 +11,7 @@ method.
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any
 
 from nova import context as nova_context
@@ -26,6 +27,7 @@ from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import endpoint
+from nova_numa_migrate.compute import halves
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import sweep
@@ -58,12 +60,16 @@ class NumaComputeManager(manager.ComputeManager):
         departures.recover(self, context)
         super().pre_start_hook(*args)
         recovery.recover(self, context)
+        halves.take_up(self, context, recovery.ATTRIBUTES)
         arrivals.take_up(self, context, recovery.ATTRIBUTES)
         sweep.sweep(self, context)
 
     @periodic_task.periodic_task(spacing=arrivals.PATIENCE)
-    def _take_up_arrivals(self, context: Any) -> None:
-        arrivals.take_up(self, context, recovery.ATTRIBUTES, arrivals.PATIENCE)
+    def _take_up_moves(self, context: Any) -> None:
+        for module in (halves, arrivals):
+            module.take_up(
+                self, context, recovery.ATTRIBUTES, arrivals.PATIENCE
+            )
 
     @periodic_task.periodic_task(spacing=_SWEEP_SPACING)
     def _sweep_checkpoints(self, context: Any) -> None:
@@ -122,21 +128,18 @@ class NumaComputeManager(manager.ComputeManager):
     ) -> None:
         """On the destination: claim, then have the source start the move."""
 
-        def prepare() -> None:
-            # Through the class: a closure has no zero-argument super().
-            manager.ComputeManager._prep_resize(
-                self,
-                context,
-                image,
-                instance,
-                flavor,
-                filter_properties,
-                node,
-                migration,
-                request_spec,
-                clean_shutdown,
-            )
-
+        prepare = functools.partial(
+            super()._prep_resize,
+            context,
+            image,
+            instance,
+            flavor,
+            filter_properties,
+            node,
+            migration,
+            request_spec,
+            clean_shutdown,
+        )
         # What an earlier move left behind must not steer this one; Nova
         # saves the instance before it claims.
         move.forget(instance.system_metadata)
@@ -225,18 +228,15 @@ class NumaComputeManager(manager.ComputeManager):
         request_spec: Any,
     ) -> None:
         """On the destination: once, however often it is asked for."""
-
-        def finish() -> None:
-            manager.ComputeManager.finish_resize(
-                self,
-                context,
-                disk_info,
-                image,
-                instance,
-                migration,
-                request_spec,
-            )
-
+        finish = functools.partial(
+            super().finish_resize,
+            context,
+            disk_info,
+            image,
+            instance,
+            migration,
+            request_spec,
+        )
         if move.Move.of(instance.system_metadata, migration.uuid) is None:
             finish()
             return
@@ -289,8 +289,44 @@ class NumaComputeManager(manager.ComputeManager):
 
         Nova has no inner method here; its own carries its decorators.
         """
-        if revert.send_home(self, context, instance, migration):
-            super().revert_resize(context, instance, migration, request_spec)
+        undo = functools.partial(
+            super().revert_resize, context, instance, migration, request_spec
+        )
+        if move.Move.of(instance.system_metadata, migration.uuid) is None:
+            undo()
+            return
+        with halves.first(self, context, instance, migration) as due:
+            if due and revert.send_home(self, context, instance, migration):
+                undo()
+
+    def finish_revert_resize(
+        self, context: Any, instance: Any, migration: Any, request_spec: Any
+    ) -> None:
+        """On the source: once, however often it is asked for."""
+        finish = functools.partial(
+            super().finish_revert_resize,
+            context,
+            instance,
+            migration,
+            request_spec,
+        )
+        if move.Move.of(instance.system_metadata, migration.uuid) is None:
+            finish()
+            return
+        with halves.second(self, context, instance, migration) as due:
+            if due:
+                finish()
+
+    def _revert_allocation(
+        self, context: Any, instance: Any, migration: Any
+    ) -> Any:
+        """What the migration holds is the server's; or is by now."""
+        reverted = super()._revert_allocation(context, instance, migration)
+        if move.Move.of(instance.system_metadata, migration.uuid) is None:
+            return reverted
+        return reverted or self.reportclient.get_allocations_for_consumer(
+            context, instance.uuid
+        )
 
     def _is_instance_storage_shared(
         self, context: Any, instance: Any, host: str | None = None

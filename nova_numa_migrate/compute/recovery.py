@@ -18,7 +18,6 @@ from nova.compute import vm_states
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
-from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.move import Move
@@ -41,7 +40,7 @@ ATTRIBUTES = [
 
 
 #: The guest is in a checkpoint, or was.
-_UNDER_WAY = (State.SAVED, State.RESTORED, State.HOMEWARD)
+_UNDER_WAY = (State.SAVED, State.RESTORED)
 
 
 def recover(manager: Any, context: Any) -> None:
@@ -53,8 +52,9 @@ def recover(manager: Any, context: Any) -> None:
     for instance, move in under_way.moves(
         manager,
         context,
-        # What is before that is taken up, see arrivals.
-        [task_states.RESIZE_FINISH, task_states.RESIZE_REVERTING],
+        # What is before that is taken up, see arrivals; and reverts, see
+        # halves.
+        [task_states.RESIZE_FINISH],
         _UNDER_WAY,
         ATTRIBUTES,
     ):
@@ -92,9 +92,6 @@ def has_moved(
 
 
 def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
-    if instance.task_state == task_states.RESIZE_REVERTING:
-        revert.recover(manager, context, instance, move)
-        return
     migration = objects.Migration.get_by_uuid(context, move.migration)
     if manager.driver.goes_on(instance):
         LOG.info('The guest has moved here', instance=instance)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova import exception
-from nova import objects
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 from oslo_log import log as logging
@@ -77,32 +75,10 @@ def call_off(
     manager.rt.arrived(instance.uuid)
     migration.status = 'finished'
     migration.save()
+    instance.vm_state = vm_states.RESIZED
     instance.task_state = None
     instance.save()
     if manager.driver.is_gone(instance):
         compute_utils.add_instance_fault_from_exc(context, instance, error)
         instance.vm_state = vm_states.ERROR
         instance.save()
-
-
-def recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
-    """Go on where the service died while it took a guest home.
-
-    When it had not begun, the message is still there; when it had told Nova
-    to end the guest, nobody knows how far that came, and it stays Nova's.
-    """
-    driver = manager.driver
-    journal = driver.checkpoints.journal(instance.uuid)
-    if journal is None or not driver.instance_exists(instance):
-        return
-    migration = objects.Migration.get_by_uuid(context, move.migration)
-    if move.state is State.HOMEWARD:
-        spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
-        manager.revert_resize(context, instance, migration, spec)
-        return
-    driver.stay(instance, move)
-    error = exception.MigrationError(
-        reason=f'nova-numa-compute on host {manager.host} ended while it '
-        f'took the guest back to {migration.source_compute}'
-    )
-    call_off(manager, context, instance, migration, error)

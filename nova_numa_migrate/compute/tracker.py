@@ -8,17 +8,22 @@ import contextlib
 import threading
 from typing import Any
 
+from nova import objects
 from nova import utils
 from nova.compute import resource_tracker
+from nova.compute import task_states
 import nova.conf
+from oslo_log import log as logging
 
 from nova_numa_migrate import binding
 from nova_numa_migrate.binding import Binding
 from nova_numa_migrate.hint import NodeMap
+from nova_numa_migrate.move import Move
 from nova_numa_migrate.placement import room
 from nova_numa_migrate.placement.room import Need
 
 CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
 
 
 class NumaResourceTracker(resource_tracker.ResourceTracker):
@@ -93,6 +98,49 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
             super()._update_usage_from_migration(
                 context, instance, migration, nodename
             )
+
+    def drop_move_claim_at_dest(
+        self, context: Any, instance: Any, migration: Any
+    ) -> None:
+        """Give back what a reverted move has here, and the server with it."""
+        if Move.of(instance.system_metadata, migration.uuid) is None:
+            super().drop_move_claim_at_dest(context, instance, migration)
+        else:
+            self._hand_home(context, instance, migration)
+
+    @utils.synchronized(resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True)
+    def _hand_home(self, context: Any, instance: Any, migration: Any) -> None:
+        """As Nova's, so that at any instant one host books the server.
+
+        Nova says first that the migration is reverted, and the source says
+        some time later that the server is there: an audit of the source books
+        nothing in between, and one here the cells that it has there.
+        """
+        try:
+            self._drop_move_claim(
+                context,
+                instance,
+                migration.dest_node,
+                instance.new_flavor,
+                prefix='new_',
+            )
+        except Exception:
+            # Placement, most likely; no reason to leave a guest nowhere.
+            LOG.exception(
+                'What this host has left without the guest is reported by '
+                'its next audit',
+                instance=instance,
+            )
+        home = objects.ComputeNode.get_by_host_and_nodename(
+            context, migration.source_compute, migration.source_node
+        )
+        instance.revert_migration_context()
+        instance.host = home.host
+        instance.node = home.hypervisor_hostname
+        instance.compute_id = home.id
+        instance.save(expected_task_state=[task_states.RESIZE_REVERTING])
+        migration.status = 'reverted'
+        migration.save()
 
     def expect(self, instance: str, cells: Iterable[Any]) -> list[str]:
         """Hold the memory of an instance's cells until it has arrived.

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+import contextlib
 from typing import Any
 
 from nova import objects
+from oslo_concurrency import lockutils
+from oslo_log import log as logging
 
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
+
+LOG = logging.getLogger(__name__)
 
 
 def moves(
@@ -33,3 +38,45 @@ def moves(
         move = Move.of(instance.system_metadata)
         if move is not None and move.state in states:
             yield instance, move
+
+
+@contextlib.contextmanager
+def once(
+    step: str, context: Any, instance: Any, migration: Any, task: str
+) -> Iterator[bool]:
+    """Whether a step of a migration is to be done yet; nobody else begins.
+
+    By the database, which the instance at hand may be older than.
+
+    :param step: its name, for the lock.
+    :param task: the task state that the instance has until it is done.
+    """
+    with lockutils.lock(_lock(step, instance)):
+        known = objects.Instance.get_by_uuid(
+            context, instance.uuid, expected_attrs=['system_metadata']
+        )
+        due = (
+            known.task_state == task
+            and Move.of(known.system_metadata, migration.uuid) is not None
+        )
+        if not due:
+            LOG.info(
+                'The %(step)s of migration %(migration)s is not to be done '
+                'here any more: it was asked for once more',
+                {'step': step, 'migration': migration.uuid},
+                instance=instance,
+            )
+        yield due
+
+
+def is_busy(step: str, instance: Any) -> bool:
+    """Whether this service is at that step right now."""
+    try:
+        with lockutils.lock(_lock(step, instance), blocking=False):
+            return False
+    except lockutils.AcquireLockFailedException:
+        return True
+
+
+def _lock(step: str, instance: Any) -> str:
+    return f'numa-migrate-{step}-{instance.uuid}'

@@ -66,7 +66,7 @@ def go_home(
         migration.source_compute,
         instance=instance,
     )
-    with _reverting(manager, context, instance, migration):
+    with _reverting(manager, context, instance, migration, 'reverting'):
         manager.revert_resize(context, instance, migration, request_spec)
         if migration.source_compute != manager.host:
             # The source has its own; nobody needs this one any more.
@@ -105,7 +105,8 @@ def stay_home(
     known = objects.Instance.get_by_uuid(context, instance.uuid)
     for field in ('host', 'node', 'compute_id'):
         setattr(instance, field, getattr(known, field))
-    with _reverting(manager, context, instance, migration):
+    # There is no destination's half of this revert, see halves.
+    with _reverting(manager, context, instance, migration, 'reverted'):
         manager.finish_revert_resize(
             context, instance, migration, request_spec
         )
@@ -142,7 +143,7 @@ def call_off(
 
 @contextlib.contextmanager
 def _reverting(
-    manager: Any, context: Any, instance: Any, migration: Any
+    manager: Any, context: Any, instance: Any, migration: Any, status: str
 ) -> Iterator[None]:
     """The event of the way home, begun as Nova's API begins a revert."""
     move = Move.of(instance.system_metadata, migration.uuid)
@@ -150,7 +151,7 @@ def _reverting(
         move.with_state(State.RETURNING).store(instance.system_metadata)
     if instance.old_flavor is None:
         instance.old_flavor = instance.flavor
-    migration.status = 'reverting'
+    migration.status = status
     instance.vm_state = vm_states.RESIZED
     instance.task_state = task_states.RESIZE_REVERTING
     with compute_utils.EventReporter(

@@ -105,6 +105,10 @@ class GuestsMixin(_Driver):
             LOG.warning('The checkpoint is kept: %s', error, instance=instance)
             return True
 
+    def begin_return(self, instance: Any) -> None:
+        """Before Nova takes a guest back; see homecoming.begin."""
+        homecoming.begin(self, instance)
+
     def has_arrived(self, instance: Any, move: Move) -> None:
         """The guest has gone on here; the move is saved with that.
 

@@ -17,10 +17,18 @@ from nova.compute import task_states
 
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
+from nova_numa_migrate.exception import NotBroughtBack
 from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import interrupted
+
+
+class Kept(exception.MigrationError, NotBroughtBack):
+    """As Nova shows its own errors: with all of its text."""
+
+    def __init__(self, reason: str) -> None:
+        exception.MigrationError.__init__(self, reason=reason)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +36,8 @@ class Homecoming:
     """How a guest comes home.
 
     ``still_here`` tells that it never left; otherwise ``journal`` is that of
-    the checkpoint that it goes on from, None when there is none that fits,
-    and ``brought`` whether it was taken at the destination.
+    the checkpoint that it goes on from, None when there is none that fits.
+    ``brought`` tells that it was taken at the destination.
     """
 
     still_here: bool = False
@@ -44,20 +52,27 @@ class Homecoming:
         :raises Exception: when libvirt has to be asked and does not say.
         """
         move = Move.of(instance.system_metadata)
+        brought = move is not None and move.state is State.HOMEWARD
         if driver.checkpoints.is_spent(instance.uuid):
             # A service died as it brought the guest back.
-            return cls(still_here=interrupted.goes_on(driver, instance))
-        if move is not None and move.state is State.HOMEWARD:
-            # What this host's own journal says is older.
-            return cls(journal=_brought(move), brought=True)
+            here = interrupted.goes_on(driver, instance)
+            return cls(still_here=here, brought=brought)
+        if move is None:
+            return cls()
         journal = driver.checkpoints.journal(instance.uuid)
-        if journal is None or move is None:
-            return cls()
-        if move.migration != journal.migration:
-            return cls()
-        if journal.step is Step.SAVING:
+        if brought:
+            # What this host's own journal says is older.
+            journal = _brought(move)
+        elif journal is not None and journal.migration != move.migration:
+            journal = None
+        if journal is not None and journal.step is Step.SAVING:
             return cls._after_a_crash(driver, instance, journal)
-        return cls(journal=journal if _fits(instance, move) else None)
+        if interrupted.goes_on(driver, instance):
+            # Or as it was about to have the guest go on.
+            return cls(still_here=True, brought=brought)
+        if journal is not None and not (brought or _fits(instance, move)):
+            journal = None
+        return cls(journal=journal, brought=brought)
 
     @classmethod
     def _after_a_crash(
@@ -72,6 +87,22 @@ class Homecoming:
             driver.checkpoints.record(instance.uuid, saved)
             return cls(journal=saved)
         return cls(still_here=ending is interrupted.Ending.HERE)
+
+
+def begin(driver: Any, instance: Any) -> None:
+    """A revert has ended the guest at the destination; it was restored there.
+
+    Where the checkpoint that was kept here fits its disks, that is all that
+    there is of it again, whatever fails from now on.  Saved with whatever is
+    saved next.
+    """
+    move = Move.of(instance.system_metadata)
+    if move is None or move.state is not State.RESTORED:
+        return
+    journal = driver.checkpoints.journal(instance.uuid)
+    known = journal is not None and journal.migration == move.migration
+    if known and move.disks is Disks.KEPT and not move.in_place:
+        move.with_state(State.SAVED).store(instance.system_metadata)
 
 
 def pending(driver: Any, instance: Any) -> Journal | None:
@@ -101,12 +132,12 @@ def _brought(move: Move) -> Journal:
     return Journal(move.migration, Step.SENT, move.digest)
 
 
-def kept(error: Exception) -> exception.MigrationError:
+def kept(error: Exception) -> Kept:
     """The error of a guest that could not be started, and what can be done."""
     reason = error
     if isinstance(error, exception.MigrationError):
         reason = error.kwargs['reason']
-    return exception.MigrationError(
+    return Kept(
         reason=f'{reason}. The guest\'s state is kept in its checkpoint. Mend '
         'the cause, then have it go on from there with "openstack server '
         'reboot --hard"'

@@ -96,7 +96,7 @@ class RestartTest(failing.FailingTestCase):
         with self.assert_goes_on(self.server):
             message = self._lose_the_message()
             with mock.patch.object(arrivals, 'PATIENCE', 0):
-                self.computes['compute2'].manager._take_up_arrivals(self.ctxt)
+                self.computes['compute2'].manager._take_up_moves(self.ctxt)
             self.wait_for(self.server, 'VERIFY_RESIZE')
         self._assert_moved_once(message)
 

@@ -9,6 +9,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import departures
+from nova_numa_migrate.compute import halves
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import sweep
@@ -63,6 +64,7 @@ class ManagerTestCase(patching.PatchingTestCase):
             (novas.ComputeManager, 'pre_start_hook'),
             (departures, 'recover'),
             (recovery, 'recover'),
+            (halves, 'take_up'),
             (arrivals, 'take_up'),
             (sweep, 'sweep'),
         ):
@@ -73,6 +75,13 @@ class ManagerTestCase(patching.PatchingTestCase):
             )
         self.manager.pre_start_hook('service')
         self.assertEqual(
-            [departures, novas.ComputeManager, recovery, arrivals, sweep],
+            [
+                departures,
+                novas.ComputeManager,
+                recovery,
+                halves,
+                arrivals,
+                sweep,
+            ],
             calls,
         )

@@ -12,7 +12,6 @@ from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import recovery
-from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import way_home
 from tests.unit.compute import moves
 
@@ -61,10 +60,7 @@ class RecoverTestCase(moves.MovesTestCase):
         self.recover()
         filters = self.waiting.call_args.args[1]
         self.assertEqual('dst', filters['host'])
-        self.assertEqual(
-            [task_states.RESIZE_FINISH, task_states.RESIZE_REVERTING],
-            filters['task_state'],
-        )
+        self.assertEqual([task_states.RESIZE_FINISH], filters['task_state'])
 
     def test_one_that_is_gone_goes_home(self):
         instance = self.found()
@@ -149,20 +145,6 @@ class RecoverTestCase(moves.MovesTestCase):
     def test_a_failure_of_what_was_not_saved_is_novas(self, state):
         self.found(state)
         self.assertFalse(self.has_moved())
-
-    @ddt.data(move.State.RESTORED, move.State.HOMEWARD)
-    def test_one_that_was_being_reverted(self, state):
-        recover = self.patch(revert, 'recover')
-        instance = self.found(state, task_state=task_states.RESIZE_REVERTING)
-        self.recover()
-        recover.assert_called_once_with(
-            self.manager,
-            self.context,
-            instance,
-            move.Move.of(instance.system_metadata),
-        )
-        self.go_home.assert_not_called()
-        self.assertEqual(task_states.RESIZE_REVERTING, instance.task_state)
 
     def test_one_of_which_nothing_is_certain_stays(self):
         instance = self.found()

@@ -12,7 +12,6 @@ from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
-from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import revert
@@ -37,6 +36,11 @@ class RevertTestCase(moves.MovesTestCase):
         self.driver.is_gone.return_value = False
         self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
         self.save_nothing()
+        self.patch(
+            objects.Instance,
+            'get_by_uuid',
+            side_effect=lambda *_, **__: self.instance,
+        )
         self.migration.status = 'reverting'
         self.migration.source_compute = 'src'
         self.know_records()
@@ -156,42 +160,3 @@ class SendHomeTestCase(RevertTestCase):
             self.revert()
         self.assert_called_off(vm_states.ERROR)
         self.assertIsInstance(self.fault.call_args.args[2], moves.Failure)
-
-
-@ddt.ddt
-class RecoverTestCase(RevertTestCase):
-    def setUp(self):
-        super().setUp()
-        self.driver.checkpoints = mock.Mock(spec=['journal'])
-        self.driver.checkpoints.journal.return_value = journal.Journal(
-            uuids.migration, journal.Step.SAVED
-        )
-        self.driver.instance_exists.return_value = True
-
-    def recover(self, state=move.State.RESTORED):
-        a_move = self.move.with_state(state)
-        revert.recover(self.manager, self.context, self.instance, a_move)
-        return a_move
-
-    def test_one_that_was_not_sent_stays(self):
-        a_move = self.recover()
-        self.driver.stay.assert_called_once_with(self.instance, a_move)
-        self.assert_called_off()
-
-    def test_one_that_was_sent_goes(self):
-        self.recover(move.State.HOMEWARD)
-        self.driver.stay.assert_not_called()
-        self.assert_novas()
-
-    @ddt.data(move.State.RESTORED, move.State.HOMEWARD)
-    def test_nothing_that_novas_revert_has_begun_to_end(self, state):
-        self.driver.instance_exists.return_value = False
-        self.recover(state)
-        self.driver.stay.assert_not_called()
-        self.novas.assert_not_called()
-
-    def test_nothing_whose_message_is_still_to_come(self):
-        self.driver.checkpoints.journal.return_value = None
-        self.recover()
-        self.driver.stay.assert_not_called()
-        self.novas.assert_not_called()

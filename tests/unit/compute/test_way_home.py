@@ -88,12 +88,12 @@ class MovingTestCase(WayHomeTestCase):
         )
         self.discard = self.manager.driver.checkpoints.discard
 
-    def assert_written_down(self, instance, migration, request_spec):
+    def assert_written_down(self, status, instance, migration, request_spec):
         stored = move.Move.of(instance.system_metadata, migration.uuid)
         self.assertIs(move.State.RETURNING, stored.state)
         self.assertEqual('digest', stored.digest)
         self.assertEqual(
-            (vm_states.RESIZED, task_states.RESIZE_REVERTING, 'reverting'),
+            (vm_states.RESIZED, task_states.RESIZE_REVERTING, status),
             (instance.vm_state, instance.task_state, migration.status),
         )
         self.assertIs(instance.flavor, instance.old_flavor)
@@ -113,7 +113,7 @@ class GoHomeTestCase(MovingTestCase):
 
     def test_everything_is_written_down_before_the_revert(self):
         def revert(_context, *args):
-            self.assert_written_down(*args)
+            self.assert_written_down('reverting', *args)
             # Where the revert fails, the guest goes on from it.
             self.discard.assert_not_called()
 
@@ -183,7 +183,7 @@ class StayHomeTestCase(MovingTestCase):
 
     def test_it_goes_on_here_and_nothing_is_left_there(self):
         def revert(_context, instance, *args):
-            self.assert_written_down(instance, *args)
+            self.assert_written_down('reverted', instance, *args)
             self.assertEqual(
                 ('src', 'node', 7),
                 (instance.host, instance.node, instance.compute_id),

@@ -26,6 +26,7 @@ class WayBackTestCase(driver_base.DriverTestCase):
         super().setUp()
         self.starting('finish_revert_migration')
         self.restore = self.expect_restore()
+        self.goes_on = self.patch(interrupted, 'goes_on', return_value=False)
 
     def revert(self, task_state=task_states.RESIZE_REVERTING):
         self.instance.task_state = task_state
@@ -157,13 +158,29 @@ class WayBackTestCase(driver_base.DriverTestCase):
     def test_one_that_was_going_on_here_already(self, state, runs, calls):
         self.remember(state)
         self.checkpoint(Step.SENT)
+        self.patch(rpc.NumaComputeAPI, '__init__', return_value=None)
+        self.patch(rpc.NumaComputeAPI, 'discard_checkpoint')
         self.driver.checkpoints.spend(uuids.instance)
-        self.patch(interrupted, 'goes_on', return_value=runs)
+        self.goes_on.return_value = runs
         self.revert(task_states.RESIZE_MIGRATING)
         # Never a second time: its disks know more by now.
         self.restore.assert_not_called()
         self.assertEqual(calls, self.names())
         self.assertEqual([], self.left())
+
+    @ddt.data(move.State.NONE, move.State.SAVED, move.State.HOMEWARD)
+    def test_one_that_was_about_to_go_on(self, state):
+        """Its service died between the restore and the mark of that."""
+        self.remember(state)
+        self.checkpoint(Step.SENT)
+        self.patch(rpc.NumaComputeAPI, '__init__', return_value=None)
+        peers = self.patch(rpc.NumaComputeAPI, 'discard_checkpoint')
+        self.goes_on.return_value = True
+        self.revert()
+        self.assertEqual([], self.names())
+        self.assertEqual([], self.left())
+        # What the destination has kept for it is of no use any more.
+        self.assertEqual(state is move.State.HOMEWARD, peers.called)
 
     def test_an_interrupted_save_of_which_nothing_is_known(self):
         self.remember()

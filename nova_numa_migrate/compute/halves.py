@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two halves of a revert, each done once and to its end.
+
+In the first the destination ends the guest, in the second the source has it
+go on.  Between the two it runs nowhere.  Where something fails there (Cinder
+does not answer, a service dies, a message is lost), Nova leaves the server in
+error on the destination, and no request brings it home from there.  Here the
+revert goes on: it is taken up where it stopped, when the service starts and
+every minute.
+
+What is in the database says how far it came: the first half ends as the server
+is the source's again, and its migration is ``reverted``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+from typing import Any
+
+from nova import exception
+from nova import objects
+from nova.compute import task_states
+from nova.compute import vm_states
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from nova_numa_migrate.compute import revert
+from nova_numa_migrate.compute import under_way
+from nova_numa_migrate.compute import way_home
+from nova_numa_migrate.exception import NotBroughtBack
+from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
+
+LOG = logging.getLogger(__name__)
+
+_TASK = task_states.RESIZE_REVERTING
+_FIRST, _SECOND = 'revert', 'return'
+
+#: Somebody has deleted the server, or reset its state: it is theirs.
+_TAKEN_AWAY = (exception.InstanceNotFound, exception.UnexpectedTaskStateError)
+
+
+@contextlib.contextmanager
+def first(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> Iterator[bool]:
+    """On the destination: whether the first half is to be done.
+
+    One that fails when the guest has ended is taken up later; while the guest
+    runs, the server is as it was before the revert.
+    """
+    with under_way.once(_FIRST, context, instance, migration, _TASK) as due:
+        known = objects.Migration.get_by_uuid(context, migration.uuid)
+        try:
+            yield due and known.status == 'reverting'
+        except _TAKEN_AWAY:
+            raise
+        except Exception as error:
+            if _runs(manager.driver, instance):
+                LOG.exception('The guest runs on here', instance=instance)
+                revert.call_off(manager, context, instance, migration, error)
+                return
+            # The context goes with the server, see the tracker's _hand_home.
+            has_left = instance.migration_context is None
+            status = 'reverted' if has_left else 'reverting'
+            _leave(instance, migration, status)
+
+
+@contextlib.contextmanager
+def second(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> Iterator[bool]:
+    """On the source: whether the second half is to be done.
+
+    One that fails before it came to the guest is taken up later.
+
+    :raises Exception: of one that failed in bringing the guest back, or where
+        there is no state to be brought back.
+    """
+    with under_way.once(_SECOND, context, instance, migration, _TASK) as due:
+        if due:
+            manager.driver.begin_return(instance)
+        try:
+            yield due
+        except (*_TAKEN_AWAY, NotBroughtBack):
+            raise
+        except Exception:
+            if not manager.driver.has_pending_state(instance):
+                raise
+            # Nova forgets them at the end, however that was.
+            instance.old_flavor = instance.new_flavor = instance.flavor
+            _leave(instance, migration, 'reverted')
+
+
+def take_up(
+    manager: Any, context: Any, attributes: list[str], patience: int = 0
+) -> None:
+    """Go on with what stopped half way; a failure of one stops no other.
+
+    :param attributes: those that a message has of an instance.
+    :param patience: leave alone what is not older, in seconds: a message may
+        be on its way.
+    """
+    for instance, move in under_way.moves(
+        manager, context, [_TASK], tuple(State), attributes
+    ):
+        busy = any(
+            under_way.is_busy(half, instance) for half in (_FIRST, _SECOND)
+        )
+        if busy or not timeutils.is_older_than(instance.updated_at, patience):
+            continue
+        LOG.warning(
+            'The revert stopped half way and is taken up', instance=instance
+        )
+        try:
+            _take_up(manager, context, instance, move)
+        except Exception:
+            LOG.exception(
+                'The revert could not be brought to its end',
+                instance=instance,
+            )
+
+
+def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
+    migration = objects.Migration.get_by_uuid(context, move.migration)
+    spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+    is_home = migration.source_compute == manager.host
+    if is_home and not (move.in_place and migration.status == 'reverting'):
+        manager.finish_revert_resize(context, instance, migration, spec)
+        if move.state is State.RETURNING:
+            way_home.call_off(manager, context, instance, migration)
+    elif _has_not_left(manager, instance, move):
+        manager.driver.stay(instance, move)
+        error = exception.MigrationError(
+            reason=f'nova-numa-compute on host {manager.host} ended while it '
+            f'took the guest back to {migration.source_compute}'
+        )
+        revert.call_off(manager, context, instance, migration, error)
+    else:
+        manager.revert_resize(context, instance, migration, spec)
+
+
+def _has_not_left(manager: Any, instance: Any, move: Move) -> bool:
+    """Whether the service died as it saved the guest, or sent it home."""
+    driver = manager.driver
+    return (
+        move.state is State.RESTORED
+        and driver.checkpoints.journal(instance.uuid) is not None
+        and driver.instance_exists(instance)
+    )
+
+
+def _runs(driver: Any, instance: Any) -> bool:
+    """Whether the guest is still here, for certain."""
+    try:
+        return not driver.is_gone(instance)
+    except Exception:
+        return False
+
+
+def _leave(instance: Any, migration: Any, status: str) -> None:
+    """Take back what Nova's handlers have said of a revert that failed."""
+    LOG.warning(
+        'The guest runs nowhere and its revert could not go on: it is taken '
+        'up in about a minute',
+        instance=instance,
+    )
+    migration.status = status
+    migration.save()
+    instance.vm_state = vm_states.RESIZED
+    instance.task_state = _TASK
+    instance.save()
