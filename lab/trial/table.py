@@ -11,6 +11,7 @@ from lab.trial import audits
 from lab.trial import corruption
 from lab.trial import drives
 from lab.trial import dry_run
+from lab.trial import half_way
 from lab.trial import network
 from lab.trial import revert_disks
 from lab.trial import same_host
@@ -25,6 +26,7 @@ Trial = collections.abc.Callable[[moves.Stage], None]
 TRIALS: dict[str, Trial] = {
     "corruption": corruption.run,
     "revert-disks": revert_disks.run,
+    "half-way": half_way.run,
     "short-node": short_node.run,
     "same-host": same_host.run,
     "time-to-stop": time_to_stop.run,
