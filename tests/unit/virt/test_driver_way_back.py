@@ -216,3 +216,39 @@ class WayBackTestCase(driver_base.DriverTestCase):
         )
         self.revert()
         self.restore.assert_not_called()
+
+
+@ddt.ddt
+class BeginReturnTestCase(driver_base.DriverTestCase):
+    """A revert has ended the guest that ran at the destination."""
+
+    def state_after(self, state=move.State.RESTORED, **fields):
+        self.remember(state, **fields)
+        self.driver.begin_return(self.instance)
+        return move.Move.of(self.instance.system_metadata).state
+
+    def test_the_checkpoint_is_all_that_there_is_of_it_again(self):
+        self.checkpoint(Step.SENT)
+        self.assertIs(move.State.SAVED, self.state_after())
+
+    @ddt.data(move.State.NONE, move.State.RETURNING, move.State.HOMEWARD)
+    def test_what_is_known_of_others_stays(self, state):
+        self.checkpoint(Step.SENT)
+        self.assertIs(state, self.state_after(state))
+
+    @ddt.data(
+        {'at_a_revert': move.Disks.SHARED},
+        {'at_a_revert': move.Disks.MIXED},
+        {'in_place': True},
+        {'migration': uuids.later},
+    )
+    def test_not_where_the_checkpoint_is_not_of_its_disks(self, fields):
+        self.checkpoint(Step.SENT)
+        self.assertIs(move.State.RESTORED, self.state_after(**fields))
+
+    def test_not_where_there_is_none(self):
+        self.assertIs(move.State.RESTORED, self.state_after())
+
+    def test_nothing_of_a_guest_without_a_move(self):
+        self.driver.begin_return(self.instance)
+        self.assertEqual({}, self.instance.system_metadata)
