@@ -190,6 +190,7 @@ class NumaComputeManager(manager.ComputeManager):
         request_spec: Any,
     ) -> None:
         """On the source: save the guest and send it."""
+        asked = move.Move.of(instance.system_metadata, migration.uuid)
         try:
             super()._resize_instance(
                 context,
@@ -202,9 +203,12 @@ class NumaComputeManager(manager.ComputeManager):
             )
         except Exception:
             with excutils.save_and_reraise_exception(logger=LOG):
-                if move.Move.of(instance.system_metadata) is None:
+                if asked is None:
                     # A migration without a hint is Nova's alone.
                     pass
+                elif move.Move.of(instance.system_metadata) is None:
+                    # Given up by the driver; the server has been reset.
+                    way_home.call_off(self, context, instance, migration)
                 elif way_home.has_left(context, instance):
                     # The destination decides.
                     pass

@@ -24,6 +24,7 @@ from oslo_log import log as logging
 from oslo_utils import excutils
 from oslo_utils import uuidutils
 
+from nova_numa_migrate import move as moves
 from nova_numa_migrate.checkpoint import demand as demands
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.guest_xml import disks as guest_disks
@@ -84,6 +85,21 @@ class Departure:
         :raises nova.exception.InstanceFaultRollback: when the guest could
             not be moved and goes on here.
         """
+        try:
+            return self._run(migrate, save_and_migrate)
+        except exception.InstanceFaultRollback:
+            # Nova saves this as it resets the server, after which the next
+            # request may come: whoever forgot the move later would forget
+            # that one's.
+            moves.forget(self._instance.system_metadata)
+            self._instance.drop_migration_context()
+            raise
+
+    def _run(
+        self,
+        migrate: Callable[[], str],
+        save_and_migrate: Callable[[], str],
+    ) -> str:
         metadata = self._instance.system_metadata
         if not self._saves_state():
             without = self._move.with_state(State.NONE)

@@ -69,6 +69,7 @@ class DepartureTestCase(patching.PatchingTestCase):
             task_state=task_states.RESIZE_MIGRATING,
             system_metadata={},
         )
+        self.drop = self.patch(objects.Instance, 'drop_migration_context')
         self.driver = mock.create_autospec(
             driver.NumaLibvirtDriver, instance=True
         )

@@ -43,6 +43,13 @@ class WayBackTestCase(departure_base.DepartureTestCase):
         self.assertIs(refusal, error)
         self.driver.bring_back.assert_not_called()
 
+    def test_nothing_is_known_of_it_when_the_next_request_may_come(self):
+        self.a_move().store(self.instance.system_metadata)
+        self.failing = {'before'}
+        self.rolled_back()
+        self.assertEqual({}, self.instance.system_metadata)
+        self.drop.assert_called_once_with()
+
     def test_a_destination_that_cannot_go_on_with_it(self):
         self.refusals = ['Host compute2 cannot take the guest: no node']
         text = self.rolled_back()
