@@ -14,7 +14,7 @@ is the source's again, and its migration is ``reverted``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 from typing import Any
 
@@ -91,6 +91,42 @@ def second(
             # Nova forgets them at the end, however that was.
             instance.old_flavor = instance.new_flavor = instance.flavor
             _leave(instance, migration, 'reverted')
+
+
+def give_back(
+    manager: Any,
+    context: Any,
+    instance: Any,
+    migration: Any,
+    revert_it: Callable[[], Any],
+) -> Any:
+    """Give the server what its migration holds of the source, if it does yet.
+
+    Nova takes a Placement that does not answer for one that knows nothing,
+    and has the guest go on without an allocation where it is.
+
+    :param revert_it: Nova's own method, bound to its arguments.
+    :returns: the allocation, by resource provider.
+    :raises Exception: when Placement does not answer.
+    """
+
+    def held_by(consumer: str) -> Any:
+        report = manager.reportclient.get_allocs_for_consumer(
+            context, consumer
+        )
+        return report['allocations']
+
+    if not held_by(migration.uuid):
+        # A revert that is taken up may have done so before.
+        return held_by(instance.uuid)
+    reverted = revert_it()
+    if not reverted:
+        raise exception.AllocationMoveFailed(
+            source_consumer=migration.uuid,
+            target_consumer=instance.uuid,
+            error='Placement does not answer',
+        )
+    return reverted
 
 
 def take_up(

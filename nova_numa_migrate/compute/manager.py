@@ -325,12 +325,12 @@ class NumaComputeManager(manager.ComputeManager):
         self, context: Any, instance: Any, migration: Any
     ) -> Any:
         """What the migration holds is the server's; or is by now."""
-        reverted = super()._revert_allocation(context, instance, migration)
-        if move.Move.of(instance.system_metadata, migration.uuid) is None:
-            return reverted
-        return reverted or self.reportclient.get_allocations_for_consumer(
-            context, instance.uuid
+        revert_it = functools.partial(
+            super()._revert_allocation, context, instance, migration
         )
+        if move.Move.of(instance.system_metadata, migration.uuid) is None:
+            return revert_it()
+        return halves.give_back(self, context, instance, migration, revert_it)
 
     def _is_instance_storage_shared(
         self, context: Any, instance: Any, host: str | None = None

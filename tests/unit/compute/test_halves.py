@@ -10,6 +10,7 @@ from nova import objects
 from nova.compute import manager as novas
 from nova.compute import task_states
 from nova.compute import vm_states
+from nova.scheduler.client import report
 from oslo_utils import timeutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -204,22 +205,47 @@ class SecondTestCase(HalvesTestCase):
         self.driver.has_pending_state.return_value = False
         self.assert_in_error(moves.Failure())
 
-    def test_the_allocation_may_have_been_moved_before(self):
-        novas_own = self.patch(novas.ComputeManager, '_revert_allocation')
-        self.manager.reportclient = mock.Mock(
-            spec=['get_allocations_for_consumer']
+
+class GiveBackTestCase(HalvesTestCase):
+    """The server has its source's allocation, or waits for Placement."""
+
+    def setUp(self):
+        super().setUp()
+        self.novas = self.patch(novas.ComputeManager, '_revert_allocation')
+        self.manager.reportclient = mock.create_autospec(
+            report.SchedulerReportClient, instance=True
         )
-        held = self.manager.reportclient.get_allocations_for_consumer
-        for found, wanted in (({'rp': 1}, {'rp': 1}), (False, held())):
-            novas_own.return_value = found
-            self.assertIs(
-                self.manager._revert_allocation(*self.arguments[:3]) == wanted,
-                True,
-            )
+        self.ask = self.manager.reportclient.get_allocs_for_consumer
+        self.held = {uuids.migration: {'src': 1}, uuids.instance: {'dst': 1}}
+        self.ask.side_effect = lambda _, uuid: {'allocations': self.held[uuid]}
+
+    def give_back(self):
+        return self.manager._revert_allocation(*self.arguments[:3])
+
+    def test_by_nova(self):
+        self.novas.return_value = {'src': 1}
+        self.assertEqual({'src': 1}, self.give_back())
+        self.novas.assert_called_once_with(*self.arguments[:3])
+
+    def test_it_was_given_back_before(self):
+        self.held = {uuids.migration: {}, uuids.instance: {'src': 1}}
+        self.assertEqual({'src': 1}, self.give_back())
+        self.novas.assert_not_called()
+
+    def test_placement_does_not_answer(self):
+        self.ask.side_effect = moves.Failure
+        self.assertRaises(moves.Failure, self.give_back)
+        self.novas.assert_not_called()
+
+    def test_nor_does_it_the_moment_after(self):
+        self.novas.return_value = False
+        self.assertRaises(exception.AllocationMoveFailed, self.give_back)
+
+    def test_a_move_without_a_hint_is_novas(self):
         move.forget(self.instance.system_metadata)
-        self.assertIs(
-            False, self.manager._revert_allocation(*self.arguments[:3])
-        )
+        self.novas.return_value = False
+        self.assertIs(False, self.give_back())
+        self.ask.assert_not_called()
 
 
 @ddt.ddt
