@@ -14,8 +14,6 @@ import oslo_messaging as messaging
 from nova_numa_migrate.compute import endpoint
 from tests.functional import failing
 from tests.functional import fake_disks
-from tests.functional import fake_hosts
-from tests.functional import fake_libvirt
 
 NOTHING: dict[str, list[str]] = {'compute1': [], 'compute2': []}
 VOLUME = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
@@ -52,14 +50,7 @@ class RevertTestCase(failing.FailingTestCase):
 
     def fail_at_home(self):
         """libvirt on compute1 refuses the guest; it is the server's end."""
-        restore = fake_libvirt.Connection.restoreFlags
-
-        def fail(connection, *args):
-            if fake_hosts.here().name == 'compute1':
-                failing.libvirt_error()
-            restore(connection, *args)
-
-        with mock.patch.object(fake_libvirt.Connection, 'restoreFlags', fail):
+        with self.restore_fails_on('compute1'):
             self.post_revert()
             self.wait_for(self.server, 'ERROR')
         # Not booted in silence, and nothing of its state is lost.

@@ -16,7 +16,6 @@ from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.virt import driver
 from tests.functional import failing
-from tests.functional import fake_hosts
 from tests.functional import fake_libvirt
 
 
@@ -230,16 +229,7 @@ class SecondHalfTest(HalvesTestCase):
         self.assert_home()
 
     def test_libvirt_refuses_the_guest(self):
-        restore = fake_libvirt.Connection.restoreFlags
-
-        def refuse(connection, *args):
-            if fake_hosts.here().name == 'compute1':
-                failing.libvirt_error()
-            restore(connection, *args)
-
-        with mock.patch.object(
-            fake_libvirt.Connection, 'restoreFlags', refuse
-        ):
+        with self.restore_fails_on('compute1'):
             self.post_revert()
             self.wait_for(self.server, 'ERROR')
         # Kept by the sweep, too, and never booted in silence.
