@@ -25,6 +25,7 @@ from lab.frame import process
 from lab.frame import steps as lab_steps
 from lab.frame import tasks
 from lab.hosts import deploy
+from lab.hosts import health
 from lab.hosts import machine
 
 # Under emulation a host starts in a minute, its compute service in another;
@@ -168,6 +169,7 @@ class Up:
                 functools.partial(self._wait_services, since),
                 (*_CONTROL, *self._names("runs the checkout's plugin")),
             ),
+            **self._each_host("is sound", self._heal, ("services", "cell")),
         }
 
     def _deploy(self, host: machine.Host) -> None:
@@ -203,6 +205,20 @@ class Up:
             host.cont()
         else:
             self._boot(host)
+
+    def _heal(self, host: machine.Host) -> None:
+        """Start a host anew whose kernel hangs, before a snapshot keeps it."""
+        programs = health.hung(host)
+        if not programs:
+            return
+        self.steps.note(f"{host.name} hangs in {', '.join(programs)}")
+        _journal(self.paths, host).stop()
+        host.stop()
+        since = _now()
+        host.power_on()
+        host.wait_ready(_HOST_TIMEOUT)
+        self._wait_services(since)
+        health.check(host)
 
     def _map_hosts(self) -> None:
         databases.discover_hosts(self.paths)
@@ -243,6 +259,8 @@ def _follow_journal(paths: lab_paths.Paths, host: machine.Host) -> None:
     """Keep what a host's services say where all other logs are."""
     journal = ["journalctl", "--follow", "--lines=50"]
     journal += [f"--unit={unit}" for unit in (deploy.SERVICE, "libvirtd")]
-    process.Daemon(paths, cloud.journal_name(host.name)).start(
-        host.shell.argv(journal, shared=False)
-    )
+    _journal(paths, host).start(host.shell.argv(journal, shared=False))
+
+
+def _journal(paths: lab_paths.Paths, host: machine.Host) -> process.Daemon:
+    return process.Daemon(paths, cloud.journal_name(host.name))
