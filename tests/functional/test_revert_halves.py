@@ -185,7 +185,7 @@ class SecondHalfTest(HalvesTestCase):
         self.take_up('compute1')
         self.assert_home()
 
-    def test_a_port_cannot_be_bound_when_the_server_is_back(self):
+    def test_a_volume_is_not_attached_when_the_server_is_back(self):
         with self.fails_once(
             manager.ComputeManager, '_update_volume_attachments', on='compute1'
         ):
