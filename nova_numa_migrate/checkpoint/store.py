@@ -77,7 +77,8 @@ class CheckpointStore:
 
         :raises OSError: when the directory cannot be read.
         """
-        return {path.stem for path in self.root.iterdir()}
+        names = (path.name.removeprefix('.') for path in self.root.iterdir())
+        return {name.partition('.')[0] for name in names}
 
     def discard(self, instance: str) -> None:
         """Remove the instance's checkpoint; nothing to do is fine.
@@ -85,7 +86,11 @@ class CheckpointStore:
         The file goes before the journal, so that no file is ever left
         without the words that say what it is.
         """
-        self.image(instance).unlink(missing_ok=True)
+        image = self.image(instance)
+        # What rsync had begun to receive when this host lost its power.
+        for part in self.root.glob(f'.{image.name}.*'):
+            part.unlink(missing_ok=True)
+        image.unlink(missing_ok=True)
         self._spent(instance).unlink(missing_ok=True)
         Journal.remove(self._journal_path(instance))
 

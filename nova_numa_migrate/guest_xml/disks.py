@@ -68,8 +68,10 @@ def own_files(xml: str, directory: str) -> list[str]:
 def _written(xml: str) -> Iterator[PurePath | None]:
     """The disks that the guest can write to: the file, None for others."""
     domain = etree.fromstring(xml.encode())
-    for disk in domain.iterfind('devices/disk[@device="disk"]'):
-        if disk.find('readonly') is None:
+    for disk in domain.iterfind('devices/disk'):
+        # A "lun" is a disk as well: a volume that takes SCSI commands.
+        removable = disk.get('device') in ('cdrom', 'floppy')
+        if not removable and disk.find('readonly') is None:
             source = disk.find('source[@file]')
             yield None if source is None else PurePath(source.get('file', ''))
 

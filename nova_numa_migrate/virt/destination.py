@@ -59,8 +59,8 @@ def restore(
     :param digest: of the checkpoint when it was sent; empty where the file
         has not been sent.
     :param fresh_xml: Nova's XML for the guest on this host.
-    :param pause: leave the guest paused; Nova resumes it when its ports are
-        ready.
+    :param pause: leave the guest paused; Nova resumes what is returned when
+        the ports are ready.
     :param prepare: called after the definition, before the start.
     :returns: nova.virt.libvirt.guest.Guest.
     :raises nova.exception.MigrationError: when the checkpoint is damaged or
@@ -87,23 +87,43 @@ def restore(
                 connection.restoreFlags(
                     str(image), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED
                 )
+        if pause:
+            return _Waiting(driver, instance, guest)
         # The end of the step may fail, too, where nobody can be told.
-        _go_on(driver, instance, guest, pause)
-    LOG.info('The guest goes on from its checkpoint', instance=instance)
+        _go_on(driver, instance, guest)
     return guest
 
 
-def _go_on(driver: Any, instance: Any, guest: Any, pause: bool) -> None:
+class _Waiting(libvirt_guest.Guest):
+    """A restored guest that waits for its ports, and has not run yet.
+
+    Where they do not become ready, Nova takes it away: its checkpoint is all
+    that there is of it then, so that is not spent before it goes on.
+    """
+
+    def __init__(self, driver: Any, instance: Any, guest: Any) -> None:
+        super().__init__(guest._domain)
+        self._driver = driver
+        self._instance = instance
+        self._guest = guest
+
+    def resume(self) -> None:
+        """Go on; Nova calls this when the ports are ready."""
+        with _undone(self._driver, self._instance, self._guest):
+            _go_on(self._driver, self._instance, self._guest)
+
+
+def _go_on(driver: Any, instance: Any, guest: Any) -> None:
     """The last that is done: for what fails later Nova takes devices away."""
     try:
         driver.checkpoints.spend(instance.uuid)
-        if not pause:
-            guest.resume()
+        guest.resume()
     except Exception as error:
         raise exception.MigrationError(
             reason=f'the restored guest could not go on on host {CONF.host}: '
             f'{error}'
         ) from error
+    LOG.info('The guest goes on from its checkpoint', instance=instance)
 
 
 @contextlib.contextmanager

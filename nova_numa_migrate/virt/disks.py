@@ -8,6 +8,7 @@ and converts raw disks.  A guest that goes on would find them changed.
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
 from typing import Any
 
 from nova import exception
@@ -72,6 +73,42 @@ def bring_swap(driver: Any, instance: Any, dest: str) -> None:
         libvirt_utils.copy_image(
             str(old), str(new), host=None if shared else dest
         )
+
+
+def remove_leftover(instance: Any) -> None:
+    """Remove the directory that an earlier migration has left behind.
+
+    Nova removes it when the guest is off, and has its way back put whatever
+    is there in the place of the guest's disks.  A guest that is saved may
+    come back before that.
+
+    To be called while the guest runs, from the directory beside it.
+
+    :raises OSError: when it cannot be removed.
+    """
+    leftover = f'{libvirt_utils.get_instance_path(instance)}_resize'
+    if Path(leftover).exists():
+        LOG.warning(
+            'An earlier migration has left %s, which is removed',
+            leftover,
+            instance=instance,
+        )
+        shutil.rmtree(leftover)
+
+
+def keep_as_it_is(driver: Any, instance: Any) -> None:
+    """Have Nova's way back leave a root disk in a storage cluster as it is.
+
+    It takes the disk back to the snapshot that the destination makes when
+    the guest arrives, and fails where there is none.  What the guest goes on
+    from was saved later than that, or before there was one, and its disk has
+    not changed since: so the snapshot is to be of now.
+    """
+    root = driver.image_backend.by_name(instance, 'disk')
+    if root.exists():
+        name = libvirt_utils.RESIZE_SNAPSHOT_NAME
+        root.remove_snap(name, ignore_errors=True)
+        root.create_snap(name)
 
 
 def to_convert(disk_info: str) -> str:

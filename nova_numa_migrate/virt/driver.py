@@ -322,6 +322,7 @@ class NumaLibvirtDriver(
         image = self.checkpoints.image(instance.uuid)
         try:
             brought.take(instance)
+            disks.keep_as_it_is(self, instance)
             with destination.one_flavor(instance):
                 self._restoring(
                     'bring_back', context, instance, image, digest, finish

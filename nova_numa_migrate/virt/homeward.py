@@ -19,7 +19,6 @@ from __future__ import annotations
 from typing import Any
 
 from nova.virt.libvirt import guest as libvirt_guest
-from nova.virt.libvirt import utils as libvirt_utils
 from oslo_log import log as logging
 
 from nova_numa_migrate.checkpoint.journal import Step
@@ -67,10 +66,6 @@ def send(driver: Any, context: Any, instance: Any, move: Move) -> None:
     except Exception:
         go_on_here(driver, instance, move)
         raise
-    # Else Nova would take the disk back to before the move.
-    root = driver.image_backend.by_name(instance, 'disk')
-    if root.exists():
-        root.remove_snap(libvirt_utils.RESIZE_SNAPSHOT_NAME)
 
 
 def go_on_here(driver: Any, instance: Any, move: Move) -> None:

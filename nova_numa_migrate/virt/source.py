@@ -109,6 +109,7 @@ class Departure:
             return disk_info
         try:
             at_a_revert = self._disks_at_a_revert()
+            disks.remove_leftover(self._instance)
             if not self._move.in_place:
                 disks.make_whole(self._driver, self._instance)
             # Until it is its turn the guest runs on.

@@ -15,6 +15,7 @@ import re
 from unittest import mock
 
 import fixtures
+from nova.compute import task_states
 import nova.conf
 from nova.tests import fixtures as nova_fixtures
 from nova.virt import images
@@ -89,6 +90,9 @@ def _stays_raw() -> bool:
 
 def _create_disks(driver, context, instance, disk_mapping, *args, **kwargs):
     """As the real one: a disk that is there stays as it is."""
+    if instance.task_state == task_states.RESIZE_FINISH:
+        root = driver.image_backend.by_name(instance, 'disk')
+        root.create_snap(libvirt_utils.RESIZE_SNAPSHOT_NAME)
     directory = pathlib.Path(libvirt_utils.get_instance_path(instance))
     directory.mkdir(exist_ok=True)
     for name in disk_mapping:

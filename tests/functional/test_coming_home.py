@@ -10,6 +10,7 @@ from nova import objects
 import oslo_messaging as messaging
 
 from tests.functional import failing
+from tests.functional import fake_disks
 from tests.functional import fake_hosts
 
 
@@ -44,6 +45,21 @@ class ComingHomeTest(failing.FailingTestCase):
             [event['event'] for event in self.actions_of(self.server)],
         )
         self.assert_as_before()
+
+    def test_an_earlier_migration_has_left_its_directory(self):
+        """What is in it is not taken for the disks of the guest."""
+        instances = self.hosts.hosts['compute1'].instances
+        left = instances / f'{self.server["id"]}_resize'
+        left.mkdir()
+        (left / 'disk').write_text('of months ago')
+        disk = instances / self.server['id'] / 'disk'
+        content = fake_disks.content(disk)
+        with self.assert_goes_on(self.server), self.copy_fails_for('.save'):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure(self.server)
+        self.assert_as_before()
+        self.assertEqual(content, fake_disks.content(disk))
+        self.assertFalse(left.exists())
 
     def _assert_damage_is_told(self):
         details = self.failed_events()['numa_migrate_restore']

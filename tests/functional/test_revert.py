@@ -14,6 +14,7 @@ import oslo_messaging as messaging
 from nova_numa_migrate.compute import endpoint
 from tests.functional import failing
 from tests.functional import fake_disks
+from tests.functional import fake_rbd
 
 NOTHING: dict[str, list[str]] = {'compute1': [], 'compute2': []}
 VOLUME = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
@@ -190,13 +191,57 @@ class SharedTest(SharedTestCase):
 class RbdTest(RevertTestCase):
     def setUp(self):
         self.flags(group='libvirt', images_type='rbd')
+        self.cluster = self.useFixture(fake_rbd.FakeRbdFixture())
         super().setUp()
 
+    def _write(self, text):
+        self.cluster.write(self.server['id'], text)
+
+    def _assert_home(self, content):
+        self.assert_home()
+        self._assert_disk(content)
+
+    def _assert_disk(self, content):
+        self.assertEqual(content, self.cluster.contents[self.server['id']])
+        self.assertEqual(set(), self.cluster.snapshots)
+
     def test_the_guest_goes_home_as_it_is(self):
+        self._write('here, ')
         self.move()
+        self._write('there')
         with self.assert_goes_on(self.server):
             self.revert(self.server)
-        self.assert_home()
+        self._assert_home('here, there')
+
+    def test_the_guest_cannot_start_at_the_destination(self):
+        self._write('here')
+        with (
+            self.assert_goes_on(self.server),
+            self.restore_fails_on('compute2'),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_until_home('reverted')
+        self._assert_home('here')
+
+    def test_the_guest_is_not_sent(self):
+        self._write('here')
+        with (
+            self.assert_goes_on(self.server),
+            self.copy_fails_for('.save'),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure(self.server)
+        self._assert_home('here')
+
+    def test_the_guest_cannot_start_at_home(self):
+        self._write('here, ')
+        self.move()
+        self._write('there')
+        with self.assert_goes_on(self.server):
+            self.fail_at_home()
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assertEqual('compute1', self.host_of(self.server))
+        self._assert_disk('here, there')
 
 
 class MixedTest(RevertTestCase):

@@ -107,6 +107,14 @@ class StoreTestCase(testtools.TestCase):
         self.store.prepare()
         self.assertRaises(OSError, self.store.spend, 'u1')
 
+    def test_what_rsync_has_begun_goes_with_it(self):
+        self.store.prepare()
+        (self.root / '.u1.save.Yb3x9Q').write_text('half of the memory')
+        (self.root / '.u2.save.Yb3x9Q').touch()
+        self.assertEqual({'u1', 'u2'}, self.store.instances())
+        self.store.discard('u1')
+        self.assertEqual({'u2'}, self.store.instances())
+
     def test_nothing_to_discard(self):
         self.store.discard('u1')
         self.store.prepare()

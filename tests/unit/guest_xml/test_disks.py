@@ -80,6 +80,13 @@ class AtARevertTestCase(testtools.TestCase):
     def test_some_of_each(self, source):
         self.assertIs(Disks.MIXED, self.find(FILE, source))
 
+    def test_a_volume_that_takes_scsi_commands_is_a_disk(self):
+        lun = '<disk device="lun"><source dev="/dev/sdb"/></disk></devices>'
+        xml = described(FILE).replace('</devices>', lun)
+        self.assertIs(Disks.MIXED, disks.at_a_revert(xml, DIRECTORY))
+        xml = described(SHARED[1], device='lun')
+        self.assertIs(Disks.SHARED, disks.at_a_revert(xml, DIRECTORY))
+
     @ddt.data({'device': 'cdrom'}, {'more': '<readonly/>'})
     def test_what_the_guest_cannot_write_to_does_not_count(self, more):
         files = described(FILE, **more)

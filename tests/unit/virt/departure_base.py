@@ -122,6 +122,7 @@ class DepartureTestCase(patching.PatchingTestCase):
         self.driver._remotefs = mock.create_autospec(
             remotefs.RemoteFilesystem, instance=True
         )
+        self.leftover = self.patch(disks, 'remove_leftover')
         self.whole = self.patch(disks, 'make_whole')
         self.swap = self.patch(
             disks, 'bring_swap', side_effect=lambda *_: self.seen('swap')

@@ -60,7 +60,7 @@ class DriverTestCase(patching.PatchingTestCase):
         )
         self.useFixture(fixtures.MockPatchObject(privsep, 'start'))
         self.saves = self.patch(objects.Instance, 'save')
-        for name in ('make_whole', 'bring_swap'):
+        for name in ('make_whole', 'bring_swap', 'keep_as_it_is'):
             self.patch(disks, name)
         self.driver = driver.NumaLibvirtDriver(None)
         self.driver.checkpoints.prepare()

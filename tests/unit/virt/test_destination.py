@@ -139,9 +139,28 @@ class RestoreTestCase(DestinationTestCase):
         self.assertEqual([], self.calls.mock_calls)
 
     def test_paused_where_nova_waits_for_the_ports(self):
-        self.restore(pause=True)
+        waiting = self.restore(pause=True)
+        self.assertIs(self.made._domain, waiting._domain)
         self.made.resume.assert_not_called()
-        self.calls.checkpoints.spend.assert_called_once_with(
+        # Where they do not become ready, it has not run.
+        self.calls.checkpoints.spend.assert_not_called()
+        self.calls.reset_mock()
+        waiting.resume()
+        self.assertEqual(
+            [
+                mock.call.checkpoints.spend(self.instance.uuid),
+                mock.call.create().resume(),
+            ],
+            self.calls.mock_calls,
+        )
+
+    def test_one_that_waited_and_cannot_go_on_is_taken_away(self):
+        waiting = self.restore(pause=True)
+        self.calls.checkpoints.is_spent.return_value = True
+        self.made.resume.side_effect = LibvirtError('no')
+        self.assertRaises(exception.MigrationError, waiting.resume)
+        self.made.poweroff.assert_called_once_with()
+        self.calls.checkpoints.unspend.assert_called_once_with(
             self.instance.uuid
         )
 

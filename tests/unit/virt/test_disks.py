@@ -11,6 +11,7 @@ from nova import objects
 from nova import test
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
+from nova.virt.libvirt import imagebackend
 from nova.virt.libvirt import utils as libvirt_utils
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -35,6 +36,58 @@ class DisksTestCase(test.NoDBTestCase):
             libvirt_host.Host, instance=True
         )
         self.driver._is_path_shared_with.return_value = False
+
+
+class RemoveLeftoverTestCase(DisksTestCase):
+    def setUp(self):
+        super().setUp()
+        self.directory = self.root / uuids.instance
+        self.directory.mkdir()
+        (self.directory / 'disk').touch()
+
+    def test_what_an_earlier_migration_left_is_removed(self):
+        leftover = self.root / f'{uuids.instance}_resize'
+        leftover.mkdir()
+        (leftover / 'disk').touch()
+        with self.assertLogs(disks.LOG.logger, 'WARNING') as log:
+            disks.remove_leftover(self.instance)
+        self.assertIn(str(leftover), log.output[0])
+        self.assertFalse(leftover.exists())
+        self.assertTrue((self.directory / 'disk').exists())
+
+    def test_nothing_is_left_as_a_rule(self):
+        disks.remove_leftover(self.instance)
+        self.assertEqual([self.directory], list(self.root.iterdir()))
+
+
+class KeepAsItIsTestCase(DisksTestCase):
+    def setUp(self):
+        super().setUp()
+        self.driver.image_backend = mock.create_autospec(
+            imagebackend.Backend, instance=True
+        )
+        self.disk = mock.create_autospec(imagebackend.Image, instance=True)
+        self.driver.image_backend.by_name.return_value = self.disk
+
+    def test_the_snapshot_is_of_now(self):
+        self.disk.exists.return_value = True
+        disks.keep_as_it_is(self.driver, self.instance)
+        self.driver.image_backend.by_name.assert_called_once_with(
+            self.instance, 'disk'
+        )
+        self.assertEqual(
+            [
+                mock.call.exists(),
+                mock.call.remove_snap('nova-resize', ignore_errors=True),
+                mock.call.create_snap('nova-resize'),
+            ],
+            self.disk.mock_calls,
+        )
+
+    def test_a_guest_may_have_no_root_disk(self):
+        self.disk.exists.return_value = False
+        disks.keep_as_it_is(self.driver, self.instance)
+        self.disk.create_snap.assert_not_called()
 
 
 class MakeWholeTestCase(DisksTestCase):

@@ -13,7 +13,6 @@ from nova import objects
 import nova.conf
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
-from nova.virt.libvirt import imagebackend
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import hint
@@ -56,11 +55,6 @@ class HomewardTestCase(patching.PatchingTestCase):
         self.driver._host.get_connection.return_value = self.libvirt
         self.guest = mock.Mock(spec=['_domain', 'resume'])
         self.driver._host.get_guest.return_value = self.guest
-        self.driver.image_backend = mock.create_autospec(
-            imagebackend.Backend, instance=True
-        )
-        self.disk = mock.create_autospec(imagebackend.Image, instance=True)
-        self.driver.image_backend.by_name.return_value = self.disk
         self.driver.is_gone.return_value = False
         self.driver.slots = contextlib.nullcontext()
         numa_migrate.register_opts(CONF)
@@ -166,18 +160,10 @@ class SendTestCase(HomewardTestCase):
         )
         self.libvirt.restoreFlags.assert_not_called()
 
-    def test_nova_does_not_take_the_disk_back(self):
-        self.send()
-        self.driver.image_backend.by_name.assert_called_once_with(
-            self.instance, 'disk'
-        )
-        self.disk.remove_snap.assert_called_once_with('nova-resize')
-
     def test_the_save_fails(self):
         self.domain.saveFlags.side_effect = Failure
         self.assertRaises(exception.MigrationError, self.send)
         self.assert_goes_on(restored=False)
-        self.disk.remove_snap.assert_not_called()
 
     def test_it_is_not_sent(self):
         self.driver.transport.send.side_effect = Failure
@@ -218,7 +204,6 @@ class SendTestCase(HomewardTestCase):
         self.assertRaises(Failure, self.send)
         self.assert_goes_on(restored=True)
         self.assertIs(move.State.RESTORED, self.stored().state)
-        self.disk.remove_snap.assert_not_called()
 
     def test_libvirt_does_not_take_it_back_either(self):
         self.save.side_effect = Failure

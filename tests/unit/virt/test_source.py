@@ -51,6 +51,7 @@ class OrderTestCase(departure_base.DepartureTestCase):
             self.calls,
         )
         self.whole.assert_called_once_with(self.driver, self.instance)
+        self.leftover.assert_called_once_with(self.instance)
         self.swap.assert_called_once_with(
             self.driver, self.instance, departure_base.DEST
         )
