@@ -20,8 +20,9 @@ from nova_numa_migrate.placement.report import CellPlacement
 
 NAMESPACE = 'numa_migrate'
 
-#: Counts up with what the messages hold: 1.1 adds sync_brought.
-VERSION = '1.1'
+#: Counts up with what the messages hold: 1.1 adds sync_brought, 1.2 adds
+#: list_blockers.
+VERSION = '1.2'
 _FIRST = '1.0'
 
 
@@ -42,6 +43,26 @@ class NumaComputeAPI:
             context, instance.host, 'describe_guest', instance=instance
         )
         return Demand(**found)
+
+    def list_blockers(self, context: Any, instance: Any) -> list[str]:
+        """Why the running guest cannot be saved where it is.
+
+        A source that is too old to say so is taken to have no reason; it
+        finds out for itself.
+        """
+        try:
+            found: list[str] = self._call(
+                context,
+                instance.host,
+                'list_blockers',
+                version='1.2',
+                instance=instance,
+            )
+        except exception.MigrationPreCheckError as error:
+            if _is_too_old(error.__cause__):
+                return []
+            raise
+        return found
 
     def check_destination(
         self, context: Any, host: str, instance: Any, demand: Demand
@@ -123,3 +144,12 @@ class NumaComputeAPI:
                 reason=f'nova-numa-compute on host {host} did not answer '
                 f'{method}: {type(error).__name__}: {error}'
             ) from error
+
+
+def _is_too_old(error: BaseException | None) -> bool:
+    """Whether a host has no such method yet.
+
+    Over a real bus it comes as a name alone.
+    """
+    name = getattr(error, 'exc_type', type(error).__name__)
+    return bool(name == messaging.UnsupportedVersion.__name__)

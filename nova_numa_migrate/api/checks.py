@@ -17,6 +17,7 @@ from nova.compute import vm_states
 from nova.virt import hardware
 
 from nova_numa_migrate import fit
+from nova_numa_migrate import reports
 from nova_numa_migrate.exception import CannotCheckpoint
 from nova_numa_migrate.exception import NodeNotFound
 from nova_numa_migrate.hint import CheckpointMode
@@ -57,7 +58,7 @@ def check_nodes(
     hosts.check_exists(
         node_map,
         (
-            _report(node)
+            reports.of(node)
             for node in nodes
             if node.host == host or node.host != instance.host
         ),
@@ -96,7 +97,7 @@ def check_checkpoint(context: Any, instance: Any) -> None:
     :raises CannotCheckpoint: naming every blocker that Nova knows of.
     """
     found = list(_blockers(context, instance))
-    if not _source_has_plugin(context, instance):
+    if not reports.has_plugin_at_home(context, instance):
         found.append(f'its host {instance.host} runs no nova-numa-compute')
     if found:
         raise CannotCheckpoint(
@@ -104,23 +105,6 @@ def check_checkpoint(context: Any, instance: Any) -> None:
             f'{"; ".join(found)}. Remove the cause, or move the server '
             'without its state with the hint numa_checkpoint=preferred'
         )
-
-
-def _source_has_plugin(context: Any, instance: Any) -> bool:
-    try:
-        node = objects.ComputeNode.get_by_host_and_nodename(
-            context, instance.host, instance.node
-        )
-    except exception.ComputeHostNotFound:
-        return False
-    return _report(node).has_plugin
-
-
-def _report(node: Any) -> hosts.HostReport:
-    topology = node.numa_topology and objects.NUMATopology.obj_from_db_obj(
-        node.numa_topology
-    )
-    return hosts.HostReport.of(node.host, topology, node.stats)
 
 
 def _blockers(context: Any, instance: Any) -> Iterator[str]:

@@ -14,33 +14,62 @@ from typing import Any
 
 from nova import exception
 from nova import objects
+from nova.compute import vm_states
 import nova.conf
 from oslo_serialization import jsonutils
 
 from nova_numa_migrate import fit
+from nova_numa_migrate import reports
+from nova_numa_migrate import rpc
 from nova_numa_migrate.binding import Binding
 from nova_numa_migrate.checkpoint import demand as demands
 from nova_numa_migrate.checkpoint.demand import Demand
+from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.move import Move
+from nova_numa_migrate.plan import Plan
 
 CONF = nova.conf.CONF
 
 
 def before_the_claim(
-    manager: Any, context: Any, instance: Any, nodes: Iterable[int]
+    manager: Any, context: Any, instance: Any, plan: Plan
 ) -> None:
-    """Refuse a guest that would be saved and could not go on here.
+    """Refuse a guest that will be saved and could not go on here.
 
     :param manager: the compute manager of this host.
     :raises nova.exception.ComputeResourcesUnavailable: with every reason;
         Nova tries the next host.
     """
-    demand = manager.driver.peers.describe_guest(context, instance)
-    refusals = _refusals(manager.driver, context, instance, nodes, demand)
+    peers = manager.driver.peers
+    if not _will_be_saved(peers, context, instance, plan.checkpoint):
+        return
+    demand = peers.describe_guest(context, instance)
+    refusals = _refusals(
+        manager.driver, context, instance, plan.node_map.nodes, demand
+    )
     if refusals:
         raise exception.ComputeResourcesUnavailable(
             reason=demands.told(manager.host, refusals)
         )
+
+
+def _will_be_saved(
+    peers: rpc.NumaComputeAPI,
+    context: Any,
+    instance: Any,
+    mode: CheckpointMode,
+) -> bool:
+    """Whether the source will save the guest, as far as it can be known now.
+
+    Where it will not, no host has to be fit for a checkpoint.
+    """
+    if instance.vm_state != vm_states.ACTIVE:
+        return False
+    if mode is not CheckpointMode.PREFERRED:
+        return mode is CheckpointMode.REQUIRED
+    return reports.has_plugin_at_home(
+        context, instance
+    ) and not peers.list_blockers(context, instance)
 
 
 def at_the_save(

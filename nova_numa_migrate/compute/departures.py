@@ -27,6 +27,19 @@ _STATUSES = ['migrating', 'post-migrating']
 _ATTRIBUTES = ['info_cache', 'migration_context', 'system_metadata']
 
 
+def asked_by(instance: Any, migration: Any) -> Move | None:
+    """The move that a migration from here is, None for a plain one.
+
+    One left over from an earlier migration is forgotten: neither a source nor
+    a destination without the plugin does so, and it would have the guest
+    saved for a host that knows nothing of checkpoints.
+    """
+    found = Move.of(instance.system_metadata, migration.uuid)
+    if found is None:
+        moves.forget(instance.system_metadata)
+    return found
+
+
 def recover(manager: Any, context: Any) -> None:
     """Give back what each such move holds; a failure stops no other.
 

@@ -31,6 +31,11 @@ class NumaEndpoint:
         demand: Demand = self._manager.driver.demand_of(instance)
         return demand.to_primitive()
 
+    def list_blockers(self, context: Any, instance: Any) -> list[str]:
+        """On the source: why the guest cannot be saved; empty if it can."""
+        found: list[str] = self._manager.driver.blockers_of(instance)
+        return found
+
     def check_destination(
         self, context: Any, instance: Any, demand: dict[str, Any]
     ) -> list[str]:

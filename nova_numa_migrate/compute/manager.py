@@ -17,7 +17,6 @@ from typing import Any
 from nova import context as nova_context
 from nova import exception
 from nova.compute import manager
-from nova.compute import vm_states
 from oslo_log import log as logging
 from oslo_service import periodic_task
 from oslo_utils import excutils
@@ -33,7 +32,6 @@ from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import sweep
 from nova_numa_migrate.compute import tracker
 from nova_numa_migrate.compute import way_home
-from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.plan import Plan
 
@@ -158,10 +156,7 @@ class NumaComputeManager(manager.ComputeManager):
             migration.uuid, plan.node_map, plan.checkpoint, in_place=in_place
         ).store(instance.system_metadata)
         try:
-            if _asks_for_state(plan, instance):
-                acceptance.before_the_claim(
-                    self, context, instance, plan.node_map.nodes
-                )
+            acceptance.before_the_claim(self, context, instance, plan)
             self.driver.warm_up(context, instance)
             with self.rt.claiming(instance.uuid, plan.node_map):
                 if not in_place:
@@ -190,7 +185,7 @@ class NumaComputeManager(manager.ComputeManager):
         request_spec: Any,
     ) -> None:
         """On the source: save the guest and send it."""
-        asked = move.Move.of(instance.system_metadata, migration.uuid)
+        asked = departures.asked_by(instance, migration)
         try:
             super()._resize_instance(
                 context,
@@ -382,13 +377,6 @@ class NumaComputeManager(manager.ComputeManager):
         # stayed on its host.
         instance.drop_migration_context()
         instance.save()
-
-
-def _asks_for_state(plan: Plan, instance: Any) -> bool:
-    return (
-        plan.checkpoint is not CheckpointMode.NEVER
-        and instance.vm_state == vm_states.ACTIVE
-    )
 
 
 def _told(error: Exception) -> Any:

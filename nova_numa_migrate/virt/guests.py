@@ -23,6 +23,7 @@ from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import pages
+from nova_numa_migrate.virt import savable
 from nova_numa_migrate.virt import source
 
 LOG = logging.getLogger(__name__)
@@ -76,6 +77,18 @@ class GuestsMixin(_Driver):
             guest._domain.memoryStats().get('rss'),
             self._host.get_version(),
         )
+
+    def blockers_of(self, instance: Any) -> list[str]:
+        """Why a guest that runs here cannot be saved; see savable.
+
+        :raises nova.exception.InstanceNotFound: when it is not here.
+        """
+        volumes = (
+            bdm.device_name
+            for bdm in instance.get_bdms()
+            if bdm.is_volume and bdm.device_name
+        )
+        return savable.blockers_of(self, instance, volumes)
 
     def measure(
         self, instance: Any, nodes: Sequence[int]

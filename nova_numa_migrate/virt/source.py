@@ -28,7 +28,6 @@ from nova_numa_migrate import move as moves
 from nova_numa_migrate.checkpoint import demand as demands
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.guest_xml import disks as guest_disks
-from nova_numa_migrate.guest_xml.blockers import blockers
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
@@ -36,6 +35,7 @@ from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import outbound
+from nova_numa_migrate.virt import savable
 from nova_numa_migrate.virt.step import step
 
 CONF = nova.conf.CONF
@@ -190,21 +190,14 @@ class Departure:
         return not found
 
     def _blockers(self) -> list[str]:
-        guest = self._driver._host.get_guest(self._instance)
-        found = blockers(guest.get_xml_desc(), self._volumes())
-        state = self._state()
-        if state != power_state.RUNNING:
-            found.insert(
-                0, f'it is {power_state.STATE_MAP[state]}, not running'
-            )
-        return found
-
-    def _volumes(self) -> set[str]:
-        """The targets of the disks that are volumes, as Nova tells them."""
         mapping = virt_driver.block_device_info_get_mapping(
             self._block_device_info
         )
-        return {one['mount_device'].rpartition('/')[2] for one in mapping}
+        return savable.blockers_of(
+            self._driver,
+            self._instance,
+            (volume['mount_device'] for volume in mapping),
+        )
 
     def _state(self) -> int:
         guest = self._driver._host.get_guest(self._instance)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
+from nova_numa_migrate.checkpoint import demand
 from tests.functional import base
 from tests.functional import libvirt_xml
 
@@ -42,6 +45,29 @@ class CheckpointModeTest(base.NumaMigrateTestCase):
         boot_id = self.guest(server).memory.boot_id
         self._migrate(server, 'preferred')
         self._assert_rebooted_on_node(server, boot_id)
+
+    def test_preferred_needs_no_room_for_a_checkpoint_that_is_not_made(self):
+        server = self.boot(cells=1)
+        self.guest(server)._defined.find('devices').append(
+            libvirt_xml.element('<tpm model="tpm-crb"/>')
+        )
+        boot_id = self.guest(server).memory.boot_id
+        with mock.patch.object(
+            demand, 'disk_shortage', autospec=True, return_value='no room'
+        ):
+            self._migrate(server, 'preferred')
+            self._assert_rebooted_on_node(server, boot_id)
+
+    def test_preferred_needs_it_for_one_that_is(self):
+        server = self.boot(cells=1)
+        with (
+            self.assert_goes_on(server),
+            mock.patch.object(
+                demand, 'disk_shortage', autospec=True, return_value='no room'
+            ),
+        ):
+            answer = self._migrate(server, 'preferred', status=409)
+        self.assertIn('no room', str(answer.body))
 
     def test_preferred_keeps_a_state_that_can_be_kept(self):
         server = self.boot(cells=1)

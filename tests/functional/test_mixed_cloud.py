@@ -51,6 +51,51 @@ class MixedCloudTest(base.NumaMigrateTestCase):
         )
         self.assert_on_nodes(server, [0, 1])
 
+    def move_from_a_stock_host(self):
+        """To nodes 3 and 2 of compute1, booted there."""
+        server = self.boot(cells=2, host='stock1')
+        boot_id = self.guest(server).memory.boot_id
+        hints = self.hints([3, 2], numa_checkpoint='preferred')
+        body = {'host': 'compute1', 'os:scheduler_hints': hints}
+        self.post_action(server, {'migrate': body})
+        self.wait_for(server, 'VERIFY_RESIZE')
+        self.assertEqual(['compute1'], self.running_on(server))
+        self.assert_on_nodes(server, [3, 2])
+        self.assertNotEqual(boot_id, self.guest(server).memory.boot_id)
+        self.assertEqual([], self.checkpoint_files()['compute1'])
+        return server
+
+    def asked(self, server):
+        return self.admin_api.api_get(
+            f'/servers/{server["id"]}/os-numa-placement'
+        ).body['numa_placement']['asked']
+
+    def test_preferred_moves_a_guest_from_a_stock_host(self):
+        server = self.move_from_a_stock_host()
+        self.assertEqual([3, 2], self.asked(server)['numa_node'])
+        self.confirm(server)
+        self.assertIsNone(self.asked(server))
+        self.assert_on_nodes(server, [3, 2])
+        self.assert_audited({'compute1': {2, 3}, 'stock1': set()})
+        with self.assert_goes_on(server):
+            self.hinted_migrate(server, [0, 1], host='compute2')
+
+    def test_and_back(self):
+        server = self.move_from_a_stock_host()
+        self.revert(server)
+        self.assertEqual(['stock1'], self.running_on(server))
+        self.assertIsNone(self.asked(server))
+        self.assert_on_nodes(server, [0, 1])
+        self.assert_audited({'compute1': set(), 'stock1': {0, 1}})
+
+    def test_what_a_stock_source_leaves_behind_steers_no_later_move(self):
+        server = self.move_from_a_stock_host()
+        self.confirm(server)
+        self._migrate_server(server, 'stock2', api=self.admin_api)
+        self.assertEqual(['stock2'], self.running_on(server))
+        self.assertEqual([], self.checkpoint_files()['compute1'])
+        self.confirm(server)
+
     def test_plain_moves_go_anywhere(self):
         server = self.boot(cells=2)
         for host in ('stock1', 'compute2'):

@@ -20,7 +20,7 @@ PURE = {
 }
 FACING_NOVA = {'api', 'compute', 'scheduler', 'virt'}
 # These put the others together or serve them.
-SHARED = {'cmd', 'fit', 'privsep', 'rpc', 'seams'}
+SHARED = {'cmd', 'fit', 'privsep', 'reports', 'rpc', 'seams'}
 HYPERVISOR = {'libvirt', 'nova'}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova.compute import vm_states
+
 from nova_numa_migrate import fit
 from nova_numa_migrate.api.measurement import Measurement
 from nova_numa_migrate.move import Move
@@ -16,7 +18,7 @@ def placement(instance: Any, measurement: Measurement) -> dict[str, Any]:
 
     :param instance: objects.Instance with its NUMA topology and metadata.
     """
-    move = Move.of(instance.system_metadata)
+    move = None if _is_settled(instance) else Move.of(instance.system_metadata)
     asked = move.node_map.nodes if move else ()
     found = {cell.cell: cell for cell in measurement.cells}
     return {
@@ -43,6 +45,17 @@ def placement(instance: Any, measurement: Measurement) -> dict[str, Any]:
             for number, cell in enumerate(fit.cells_of(instance))
         ],
     }
+
+
+def _is_settled(instance: Any) -> bool:
+    """Whether no move is under way, nor to be confirmed.
+
+    A source without the plugin leaves what was known of the move.
+    """
+    return instance.task_state is None and instance.vm_state in (
+        vm_states.ACTIVE,
+        vm_states.STOPPED,
+    )
 
 
 def _cell(

@@ -3,6 +3,8 @@
 
 from nova import objects
 from nova import test
+from nova.compute import task_states
+from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import binding
@@ -19,6 +21,8 @@ class ViewTestCase(test.NoDBTestCase):
         self.instance = objects.Instance(
             uuid=uuids.instance,
             host='compute1',
+            vm_state=vm_states.ACTIVE,
+            task_state=task_states.RESIZE_FINISH,
             numa_topology=None,
             flavor=objects.Flavor(vcpus=3, memory_mb=96),
             system_metadata={},
@@ -51,6 +55,20 @@ class ViewTestCase(test.NoDBTestCase):
                 hint.NodeMap(asked),
                 hint.CheckpointMode.REQUIRED,
             ).store(self.instance.system_metadata)
+            self.assertEqual(shown, self.shown('asked_node'))
+
+    def test_what_is_left_of_a_move_that_is_over_is_not_shown(self):
+        move.Move(
+            uuids.migration, hint.NodeMap((0,)), hint.CheckpointMode.PREFERRED
+        ).store(self.instance.system_metadata)
+        self.instance.task_state = None
+        for state, shown in (
+            (vm_states.RESIZED, [0, None]),
+            (vm_states.ERROR, [0, None]),
+            (vm_states.ACTIVE, [None, None]),
+            (vm_states.STOPPED, [None, None]),
+        ):
+            self.instance.vm_state = state
             self.assertEqual(shown, self.shown('asked_node'))
 
     def test_on_another_host_it_is_bound_to_nothing(self):

@@ -116,3 +116,19 @@ class RecoverTestCase(moves.MovesTestCase):
         self.instances[uuids.instance] = None
         with self.assertLogs(departures.LOG.logger, 'ERROR'):
             self.assertEqual(['migrating', 'error'], self.recover())
+
+
+class AskedByTestCase(moves.MovesTestCase):
+    def test_the_move_of_the_migration(self):
+        instance = moves.an_instance(moves.a_move())
+        migration = objects.Migration(uuid=uuids.migration)
+        self.assertEqual(
+            moves.a_move(), departures.asked_by(instance, migration)
+        )
+        self.assertIsNotNone(move.Move.of(instance.system_metadata))
+
+    def test_one_left_over_is_forgotten(self):
+        instance = moves.an_instance(moves.a_move(migration=uuids.earlier))
+        migration = objects.Migration(uuid=uuids.migration)
+        self.assertIsNone(departures.asked_by(instance, migration))
+        self.assertIsNone(move.Move.of(instance.system_metadata))
