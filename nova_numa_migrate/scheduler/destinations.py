@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's choice of a host; where there is none, the action says why.
 
+A server that is being created has no action in a cell yet: there the reasons
+are in the refusal itself, which Nova puts into the server's fault.
+
 A host may have been lost in Placement, in our filter, in another one or to a
 faster request, and after most of these no filter of ours is asked any more.
 So the question is asked anew of every host when all is over.
@@ -8,8 +11,9 @@ So the question is asked anew of every host when all is over.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
+from nova import exception
 from nova.scheduler import manager
 import oslo_messaging
 
@@ -40,5 +44,19 @@ def select_destinations(
                 spec,
                 plan,
             )
-            event.tell(context, spec.instance_uuid, found)
+            untold = event.tell(context, spec.instance_uuid, found)
+            if untold:
+                _refuse('; '.join(untold))
         raise
+
+
+@oslo_messaging.expected_exceptions(exception.NoValidHost)
+def _refuse(reason: str) -> NoReturn:
+    """As Nova's refusal, with the reason.
+
+    The fault of a server holds 255 characters: what is cut off of a longer
+    reason are the farther misses.
+
+    :raises oslo_messaging.ExpectedException: always.
+    """
+    raise exception.NoValidHost(reason=reason)

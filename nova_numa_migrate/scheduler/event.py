@@ -27,27 +27,29 @@ EVENT = 'numa_migrate_schedule_%d'
 _TOLD = 3
 
 
-def tell(context: Any, instance: str, misses: Iterable[Miss]) -> None:
+def tell(context: Any, instance: str, misses: Iterable[Miss]) -> list[str]:
     """Add the events; the request fails as it would without them.
 
     :param context: of the request whose action it is.
     :param instance: the uuid.
+    :returns: what there is no action for yet, as the server is in no cell.
     """
     try:
+        texts = nearest(misses, _TOLD)
         mapping = objects.InstanceMapping.get_by_instance_uuid(
             context, instance
         )
         if mapping.cell_mapping is None:
-            # A server that is being created has no action yet.
-            return
+            return texts
         with nova_context.target_cell(context, mapping.cell_mapping) as cell:
-            for number, text in enumerate(nearest(misses, _TOLD), 1):
+            for number, text in enumerate(texts, 1):
                 _tell(cell, instance, EVENT % number, text)
     except Exception:
         LOG.exception(
             'The reasons could not be added to the action of the server',
             instance_uuid=instance,
         )
+    return []
 
 
 def _tell(context: Any, instance: str, name: str, text: str) -> None:

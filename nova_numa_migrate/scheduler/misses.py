@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from nova import servicegroup
+from oslo_log import log as logging
 
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.placement.misses import Miss
 from nova_numa_migrate.plan import Plan
 from nova_numa_migrate.scheduler import filter as numa_filter
 from nova_numa_migrate.scheduler import shortfall
+
+LOG = logging.getLogger(__name__)
 
 #: As Placement offers a host; the devices are those of the request.
 _CANDIDATE = {'mappings': None}
@@ -40,7 +43,14 @@ def of_request(
     ):
         if not _was_asked_for(host.host, spec):
             continue
-        miss = _miss(host, spec, plan)
+        try:
+            miss = _miss(host, spec, plan)
+        except Exception as error:
+            LOG.exception('Host %s could not be judged', host.host)
+            miss = Miss.altogether(
+                f'host {host.host} could not be judged: '
+                f'{type(error).__name__}: {error}'
+            )
         if miss is None:
             passed.append(host)
         else:

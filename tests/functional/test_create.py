@@ -50,6 +50,12 @@ class CreateTest(base.NumaMigrateTestCase):
         server = self.create(['3'], cells=1)['server']
         self.wait_for(server, 'ERROR')
         self.assertEqual([], self.running_on(server))
+        self.assertEqual(
+            'No valid host was found. compute1 node 3: needs 2 dedicated '
+            'CPUs, 0 free; compute2 node 3: needs 2 dedicated CPUs, 0 free; '
+            'host stock1 does not run nova-numa-compute',
+            self.admin_api.get_server(server['id'])['fault']['message'],
+        )
 
     def test_what_is_refused(self):
         for nodes, words in (

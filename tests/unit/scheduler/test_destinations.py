@@ -39,8 +39,11 @@ class DestinationsTestCase(test.NoDBTestCase):
         self.patch(
             event,
             'tell',
-            lambda _, uuid, found: self.told.append((uuid, *found)),
+            lambda _, uuid, found: (
+                self.told.append((uuid, *found)) or self.untold
+            ),
         )
+        self.untold = []
         self.scheduler = mock.create_autospec(manager.SchedulerManager)
         self.scheduler.host_manager = 'hosts'
 
@@ -72,6 +75,18 @@ class DestinationsTestCase(test.NoDBTestCase):
         self.assertIs(self.context, request)
         self.assertIs(self.spec, spec)
         self.assertEqual((1,), a_plan.node_map.nodes)
+
+    def test_a_server_that_has_no_action_yet(self):
+        self.untold = ['compute1 is full', 'and 2 more hosts']
+        error = self.assertRaises(
+            oslo_messaging.ExpectedException, self.select
+        )
+        kind, refusal, _ = error.exc_info
+        self.assertIs(exception.NoValidHost, kind)
+        self.assertEqual(
+            'No valid host was found. compute1 is full; and 2 more hosts',
+            refusal.format_message(),
+        )
 
     def test_none_without_a_plan(self):
         self.spec.scheduler_hints = {}

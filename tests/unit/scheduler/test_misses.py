@@ -115,6 +115,19 @@ class MissesTestCase(test.NoDBTestCase):
         )
         self.assertEqual([], self.asked)
 
+    def test_a_host_that_cannot_be_judged_hides_no_other(self):
+        self.host('compute1', stats='0')
+        self.host('compute2')
+        self.hosts[1].numa_topology = 'broken'
+        self.host('compute3', used=4096)
+        found = {miss.text: miss.lacks for miss in self.found()}
+        (broken,) = (text for text in found if 'compute2' in text)
+        self.assertIn(
+            'host compute2 could not be judged: AttributeError: ', broken
+        )
+        self.assertEqual(math.inf, found[broken])
+        self.assertEqual(3, len(found))
+
     def test_a_host_whose_nodes_would_do(self):
         self.host('compute1')
         (miss,) = self.found()
