@@ -14,5 +14,9 @@ class CannotCheckpoint(NumaMigrateError):
     """The guest's state cannot be saved; the text names every blocker."""
 
 
+class PlacementSilent(NumaMigrateError):
+    """Placement does not answer what nothing can be said without."""
+
+
 class NotBroughtBack(NumaMigrateError):
     """The guest could not be started; its state is kept in its checkpoint."""

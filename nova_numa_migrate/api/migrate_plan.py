@@ -55,7 +55,7 @@ class NumaMigratePlanController(wsgi.Controller):
         self.compute_api = compute_api.API()
 
     @wsgi.response(200)
-    @wsgi.expected_errors((400, 403, 404, 409))
+    @wsgi.expected_errors((400, 403, 404, 409, 503))
     @wsgi.action(schema.ACTION)
     @validation.schema(schema.PLAN)
     @validation.response_body_schema(schema.ANSWER)
@@ -108,9 +108,10 @@ def _outlook(
     context: Any, instance: Any, node_map: NodeMap | None, host: str | None
 ) -> Sequence[outlook.Outlook]:
     try:
-        return outlook.of_hosts(
-            context, instance, _spec(context, instance), node_map, host
-        )
+        with refusals.as_http():
+            return outlook.of_hosts(
+                context, instance, _spec(context, instance), node_map, host
+            )
     except exception.ComputeHostNotFound as error:
         raise exc.HTTPBadRequest(explanation=error.format_message()) from error
 

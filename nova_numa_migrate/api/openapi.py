@@ -30,6 +30,7 @@ _REASONS = {
     403: 'The policy does not allow it.',
     404: 'There is no such server or host.',
     409: 'The server is in another state, or cannot be moved with its own.',
+    503: 'A dry run needs Placement, which does not answer.',
 }
 
 #: The form of Nova's faults: one key, which names the kind.
@@ -113,7 +114,7 @@ def _act() -> dict[str, Any]:
             'actOnServer',
             'Migrate a server, or say to which hosts it could be moved',
             {200: migrate_plan.ANSWER, 202: None},
-            *(400, 403, 404, 409),
+            *(400, 403, 404, 409, 503),
             parameters=[_parameter('server_id', 'path', shapes.UUID)],
         ),
         'requestBody': {'required': True, 'content': _json(body)},

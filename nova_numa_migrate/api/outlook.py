@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a hinted migrate would find: each host, and why not where not.
 
-The words are the filter's: both ask ``HostReport.refusal`` and
-``fit.decide``.  What a host can only say itself, as the free memory of its
+The words are the scheduler's: its filter asks ``HostReport.refusal`` and
+``fit.decide`` as well, and what Placement is short of both have from
+``shortfall``.  What a host can only say itself, as the free memory of its
 kernel at that moment, is not known here.
 """
 
@@ -17,6 +18,7 @@ from nova import servicegroup
 from nova.pci import stats as pci_stats
 
 from nova_numa_migrate import fit
+from nova_numa_migrate.api import candidates
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.placement.reasons import Refused
@@ -53,6 +55,7 @@ def of_hosts(
     :param node_map: None for whichever nodes do.
     :param host: only the host of that name.
     :raises nova.exception.ComputeHostNotFound: when there is none.
+    :raises PlacementSilent: when a host fits, and Placement does not answer.
     """
     nodes = (
         objects.ComputeNodeList.get_all(context)
@@ -60,14 +63,17 @@ def of_hosts(
         else objects.ComputeNodeList.get_all_by_host(context, host)
     )
     unusable = dict(_unusable(context))
-    found = (
-        Outlook(node.host, None, (unusable[node.host],))
+    found = {
+        node.uuid: Outlook(node.host, None, (unusable[node.host],))
         if node.host in unusable
         else _of(node, spec, node_map, instance.host)
         for node in nodes
         if node.host == host or node.host != instance.host
-    )
-    return sorted(found, key=lambda one: (len(one.reasons), one.host))
+    }
+    fitting = {uuid: one.host for uuid, one in found.items() if one.fits}
+    for uuid, reasons in candidates.refusals(context, spec, node_map, fitting):
+        found[uuid] = Outlook(fitting[uuid], node_map, tuple(reasons))
+    return sorted(found.values(), key=lambda one: (len(one.reasons), one.host))
 
 
 def _unusable(context: Any) -> Iterator[tuple[str, str]]:

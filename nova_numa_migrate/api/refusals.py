@@ -17,7 +17,8 @@ def as_http() -> Iterator[None]:
     """What is refused within is answered with its words.
 
     :raises webob.exc.HTTPException: 400 for what is wrong with the request,
-        409 for what is in the way of this server.
+        409 for what is in the way of this server, 503 when what is needed to
+        answer is away.
     """
     try:
         yield
@@ -25,3 +26,5 @@ def as_http() -> Iterator[None]:
         raise exc.HTTPBadRequest(explanation=str(error)) from error
     except exception.CannotCheckpoint as error:
         raise exc.HTTPConflict(explanation=str(error)) from error
+    except exception.PlacementSilent as error:
+        raise exc.HTTPServiceUnavailable(explanation=str(error)) from error

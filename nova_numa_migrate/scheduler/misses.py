@@ -13,19 +13,16 @@ from typing import Any
 from nova import servicegroup
 from oslo_log import log as logging
 
+from nova_numa_migrate import shortfall
 from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.placement.misses import Miss
 from nova_numa_migrate.plan import Plan
 from nova_numa_migrate.scheduler import filter as numa_filter
-from nova_numa_migrate.scheduler import shortfall
 
 LOG = logging.getLogger(__name__)
 
 #: As Placement offers a host; the devices are those of the request.
 _CANDIDATE = {'mappings': None}
-
-#: Each of these hosts costs three requests to Placement.
-_ASKED = 3
 
 
 def of_request(
@@ -37,7 +34,7 @@ def of_request(
     :param placement: the scheduler's report client.
     :param spec: objects.RequestSpec after the request filters.
     """
-    passed = []
+    passed = {}
     for host in host_manager.get_host_states_by_uuids(
         context.elevated(), None, spec
     ):
@@ -52,18 +49,11 @@ def of_request(
                 f'{type(error).__name__}: {error}'
             )
         if miss is None:
-            passed.append(host)
+            passed[host.uuid] = host.host
         else:
             yield miss
-    for number, host in enumerate(sorted(passed, key=lambda one: one.host)):
-        reasons = []
-        if number < _ASKED:
-            reasons = shortfall.reasons(placement, context, host.uuid, spec)
-        yield Miss(
-            max(len(reasons), 1),
-            f'host {host.host} has room on the nodes, but '
-            f'{"; ".join(reasons) or shortfall.UNKNOWN}',
-        )
+    for _, reasons in shortfall.of_hosts(placement, context, passed, spec):
+        yield Miss(len(reasons), '; '.join(reasons))
 
 
 def _was_asked_for(host: str, spec: Any) -> bool:

@@ -127,6 +127,27 @@ class NumaMigrateTestCase(
         self.assertEqual(boot_id, memory.boot_id, 'the guest has rebooted')
         self.assertEqual(counter + 1, memory.tick())
 
+    def reserve(self, host: str, resource: str, but: int = 0) -> None:
+        """Have Placement keep all of a resource of a host from guests.
+
+        :param but: so much is left.
+        """
+        provider = self.compute_rp_uuids[host]
+        inventories = self._get_provider_inventory(provider)
+        kept = inventories[resource]
+        kept['reserved'] = kept['total'] - but
+        generation = self._get_resource_provider_by_uuid(provider)[
+            'generation'
+        ]
+        self.placement.put(
+            f'/resource_providers/{provider}/inventories',
+            {
+                'resource_provider_generation': generation,
+                'inventories': inventories,
+            },
+            version='1.26',
+        )
+
     # -- requests
 
     def hints(self, nodes: Any, **more: str) -> dict[str, Any]:

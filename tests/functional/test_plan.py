@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from nova import context as nova_context
 from nova import objects
+from nova.scheduler.client import report
 
 from tests.functional import base
 from tests.functional import samples
@@ -106,6 +109,17 @@ class PlanTest(base.NumaMigrateTestCase):
         (told,) = self.reasons(server, [1], 'compute1').values()
         self.assertIn('needs 2 dedicated CPUs, 0 free', told[0])
         self.assertIn('stays booked until the move is confirmed', told[1])
+
+    def test_where_placement_does_not_answer(self):
+        server = self.boot(cells=1)
+        with mock.patch.object(
+            report.SchedulerReportClient,
+            'get_allocation_candidates',
+            autospec=True,
+            return_value=None,
+        ):
+            answer = self.plan(server, [1], status=503)
+        self.assertIn('Placement does not answer', str(answer))
 
     def test_a_node_that_is_nowhere(self):
         server = self.boot(cells=1)

@@ -13,10 +13,10 @@ from tests.functional import base
 class ReasonsTest(base.NumaMigrateTestCase):
     CAST_AS_CALL = False
 
-    def fail(self, server):
+    def fail(self, server, host=None):
         """Ask for nodes 3 and 2 in vain; its events that tell why."""
         with self.assert_goes_on(server):
-            self.post_migrate(server, [3, 2])
+            self.post_migrate(server, [3, 2], host)
             self.wait_for_failure(server)
         return {
             event['event']: event['details']
@@ -43,8 +43,8 @@ class ReasonsTest(base.NumaMigrateTestCase):
             [events[f'numa_migrate_schedule_{n}'] for n in (1, 2, 3)],
         )
 
-    def told(self, server):
-        return self.fail(server)['numa_migrate_schedule_1']
+    def told(self, server, host=None):
+        return self.fail(server, host)['numa_migrate_schedule_1']
 
     def test_where_placement_has_no_room_anywhere(self):
         server = self.boot(cells=2)
@@ -55,41 +55,38 @@ class ReasonsTest(base.NumaMigrateTestCase):
             'compute2 node 2: needs 2 dedicated CPUs, 0 free',
             told,
         )
-        # The dry run has the same words.
-        plan = self.post_action(
-            server,
-            {
-                'os-numaMigratePlan': {
-                    'os:scheduler_hints': {'numa_node': '3,2'}
-                }
-            },
-            200,
-        ).body['numa_migrate_plan']
-        (host,) = plan['hosts']
-        self.assertEqual(told, '; '.join(host['reasons']))
+        self.assertEqual(told, self.foretold(server))
+
+    def foretold(self, server, host=None):
+        """The words of the dry run."""
+        body = {'host': host, 'os:scheduler_hints': self.hints([3, 2])}
+        plan = self.post_action(server, {'os-numaMigratePlan': body}, 200)
+        (host,) = plan.body['numa_migrate_plan']['hosts']
+        self.assertFalse(host['fits'])
+        return '; '.join(host['reasons'])
 
     def test_where_placement_knows_of_something_else(self):
         server = self.boot(cells=2)
-        provider = self.compute_rp_uuids['compute2']
-        inventories = self._get_provider_inventory(provider)
-        disk = inventories['DISK_GB']
-        disk['reserved'] = disk['total']
-        generation = self._get_resource_provider_by_uuid(provider)[
-            'generation'
-        ]
-        self.placement.put(
-            f'/resource_providers/{provider}/inventories',
-            {
-                'resource_provider_generation': generation,
-                'inventories': inventories,
-            },
-            version='1.26',
-        )
+        self.reserve('compute2', 'DISK_GB')
+        self.reserve('compute2', 'MEMORY_MB', but=1023)
+        told = self.told(server)
         self.assertEqual(
             'host compute2 has room on the nodes, but it needs 1 DISK_GB, '
-            '0 free',
-            self.told(server),
+            '0 free; it needs 1024 MEMORY_MB, 1023 free',
+            told,
         )
+        self.assertEqual(told, self.foretold(server))
+
+    def test_where_the_present_host_has_no_room_for_it_twice(self):
+        server = self.boot(cells=2)
+        self.reserve('compute1', 'DISK_GB', but=1)
+        told = self.told(server, 'compute1')
+        self.assertEqual(
+            'host compute1 has room on the nodes, but it needs 1 DISK_GB, '
+            '0 free',
+            told,
+        )
+        self.assertEqual(told, self.foretold(server, 'compute1'))
 
     def test_where_the_traits_have_not_been_told_yet(self):
         server = self.boot(cells=2)
@@ -97,6 +94,7 @@ class ReasonsTest(base.NumaMigrateTestCase):
         told = self.told(server)
         self.assertIn('has room on the nodes, but it has not the trait', told)
         self.assertIn('the trait CUSTOM_NUMA_NODE_3 in Placement', told)
+        self.assertEqual(told, self.foretold(server))
 
     def test_where_the_service_is_disabled(self):
         server = self.boot(cells=2)

@@ -15,8 +15,8 @@ from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import hint
 from nova_numa_migrate import plan
+from nova_numa_migrate import shortfall
 from nova_numa_migrate.scheduler import misses
-from nova_numa_migrate.scheduler import shortfall
 from tests.unit import topologies
 
 

@@ -11,7 +11,7 @@ from nova import test
 from nova.scheduler.client import report
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova_numa_migrate.scheduler import shortfall
+from nova_numa_migrate import shortfall
 
 
 def inventory(total, reserved=0, ratio=1.0, most=None):
@@ -116,3 +116,22 @@ class ShortfallTestCase(test.NoDBTestCase):
         self.assertEqual(
             ['Placement does not answer: no route'], self.reasons()
         )
+
+    def test_only_the_first_hosts_are_looked_at(self):
+        spec, looked_at = mock.sentinel.spec, []
+
+        def reasons(client, request, provider, asked):
+            self.assertIs(spec, asked)
+            looked_at.append(provider)
+            return ['one', 'two'] if provider == 'p1' else []
+
+        hosts = {f'p{n}': f'compute{n}' for n in (4, 3, 2, 1)}
+        with mock.patch.object(shortfall, 'reasons', reasons):
+            found = dict(
+                shortfall.of_hosts(self.client, self.context, hosts, spec)
+            )
+        self.assertEqual(['p1', 'p2', 'p3'], looked_at)
+        told = 'host compute1 has room on the nodes, but one'
+        self.assertEqual([told, 'two'], found['p1'])
+        for provider in ('p2', 'p4'):
+            self.assertIn(shortfall.UNKNOWN, found[provider][0])

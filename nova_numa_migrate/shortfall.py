@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why Placement does not offer a host whose nodes would do, in numbers.
 
-Placement answers with the hosts that do, and says nothing of the others.
+Placement answers with the hosts that do, and says nothing of the others.  The
+scheduler asks when there is no host left, the dry run of each host that it
+would have said yes to: the same words come from here.
 """
 
 from __future__ import annotations
@@ -17,6 +19,32 @@ UNKNOWN = (
     'Placement or another filter does not offer it: look for what else was '
     'asked (aggregates, devices), and at the log of nova-scheduler'
 )
+
+#: Each of these hosts costs three requests to Placement.
+_ASKED = 3
+
+
+def of_hosts(
+    client: Any, context: Any, hosts: Mapping[str, str], spec: Any
+) -> Iterator[tuple[str, list[str]]]:
+    """Each host's provider, and the reasons; the first text names the host.
+
+    Only the first hosts are looked at, in the order of their names.
+
+    :param client: Nova's report client.
+    :param hosts: the name of each host that has room, by its provider.
+    :param spec: objects.RequestSpec after the request filters.
+    """
+    ordered = sorted(hosts.items(), key=lambda one: one[1])
+    for number, (provider, host) in enumerate(ordered):
+        found: list[str] = []
+        if number < _ASKED:
+            found = reasons(client, context, provider, spec)
+        first, *others = found or [UNKNOWN]
+        yield (
+            provider,
+            [f'host {host} has room on the nodes, but {first}', *others],
+        )
 
 
 def reasons(client: Any, context: Any, provider: str, spec: Any) -> list[str]:
