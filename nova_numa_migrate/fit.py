@@ -50,16 +50,28 @@ def decide(
     :param node_map: None for whichever nodes do.
     :param limits: objects.NUMATopologyLimits, or None for no limits.
     """
-    networks = (
-        limits.network_metadata
-        if limits and 'network_metadata' in limits
-        else None
-    )
-    guest = guest_of(guest_topology, networks)
+    guest = _guest(guest_topology, limits)
     looked_at = host_topology.cells
     if node_map and not guest.physnets and not guest.tunneled:
         looked_at = _named(looked_at, node_map)
     return core.place(_host(looked_at, limits), guest, node_map, devices)
+
+
+def decide_stored(
+    host_cells: Sequence[cells.HostCell],
+    guest_topology: Any,
+    node_map: NodeMap | None,
+    limits: Any = None,
+    devices: Affinity | None = None,
+) -> core.Fits | Refused:
+    """The same of a host whose report was read as it is stored.
+
+    :param host_cells: of placement.stored, which is faster than Nova's
+        objects by far.
+    """
+    host = cells.Host(host_cells, _ratios(limits))
+    guest = _guest(guest_topology, limits)
+    return core.place(host, guest, node_map, devices)
 
 
 def claimed(guest_topology: Any, fits: core.Fits) -> Any:
@@ -212,11 +224,23 @@ def _named(nodes: Sequence[Any], node_map: NodeMap) -> Sequence[Any]:
     return found if len(found) == len(node_map.nodes) else nodes
 
 
+def _guest(topology: Any, limits: Any) -> cells.Guest:
+    networks = (
+        limits.network_metadata
+        if limits and 'network_metadata' in limits
+        else None
+    )
+    return guest_of(topology, networks)
+
+
 def _host(nodes: Sequence[Any], limits: Any) -> cells.Host:
-    ratios = limits and cells.Ratios(
+    return cells.Host([_host_cell(node) for node in nodes], _ratios(limits))
+
+
+def _ratios(limits: Any) -> cells.Ratios | None:
+    return limits and cells.Ratios(
         limits.cpu_allocation_ratio, limits.ram_allocation_ratio
     )
-    return cells.Host([_host_cell(node) for node in nodes], ratios)
 
 
 def _host_cell(cell: Any) -> cells.HostCell:

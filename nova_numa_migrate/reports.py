@@ -9,6 +9,7 @@ from nova import exception
 from nova import objects
 
 from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.placement import stored
 
 
 def of(node: Any) -> hosts.HostReport:
@@ -16,10 +17,9 @@ def of(node: Any) -> hosts.HostReport:
 
     :param node: objects.ComputeNode.
     """
-    topology = node.numa_topology and objects.NUMATopology.obj_from_db_obj(
-        node.numa_topology
-    )
-    return hosts.HostReport.of(node.host, topology, node.stats)
+    text = node.numa_topology
+    nodes = stored.nodes(text) if text else ()
+    return hosts.HostReport.of(node.host, nodes, node.stats)
 
 
 def has_plugin_at_home(context: Any, instance: Any) -> bool:

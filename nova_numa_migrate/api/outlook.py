@@ -21,6 +21,7 @@ from nova_numa_migrate import fit
 from nova_numa_migrate.api import candidates
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.placement import stored
 from nova_numa_migrate.placement.reasons import Refused
 
 
@@ -63,10 +64,11 @@ def of_hosts(
         else objects.ComputeNodeList.get_all_by_host(context, host)
     )
     unusable = dict(_unusable(context))
+    reader = stored.Reader()
     found = {
         node.uuid: Outlook(node.host, None, (unusable[node.host],))
         if node.host in unusable
-        else _of(node, spec, node_map, instance.host)
+        else _of(reader, node, spec, node_map, instance.host)
         for node in nodes
         if node.host == host or node.host != instance.host
     }
@@ -90,30 +92,42 @@ def _unusable(context: Any) -> Iterator[tuple[str, str]]:
 
 
 def _of(
-    node: Any, spec: Any, node_map: NodeMap | None, present: str
+    reader: stored.Reader,
+    node: Any,
+    spec: Any,
+    node_map: NodeMap | None,
+    present: str,
 ) -> Outlook:
-    topology = node.numa_topology and objects.NUMATopology.obj_from_db_obj(
-        node.numa_topology
-    )
-    report = hosts.HostReport.of(node.host, topology, node.stats)
+    text = node.numa_topology
+    cells = reader.cells(text) if text else []
+    nodes = (cell.node for cell in cells)
+    report = hosts.HostReport.of(node.host, nodes, node.stats)
     refusal = report.refusal(node_map or NodeMap(()))
     if refusal is not None:
         return Outlook(node.host, node_map, (refusal,))
-    if not topology:
+    if not cells:
         reason = f'host {node.host}: it reports no NUMA topology'
         return Outlook(node.host, None, (reason,))
-    decision = fit.decide(
-        topology,
+    decision = fit.decide_stored(
+        cells,
         fit.requested(spec.numa_topology, spec.flavor, node_map),
         node_map,
         fit.limits_of(node, spec),
-        fit.PciDevices.of(
-            spec.pci_requests,
-            pci_stats.PciDeviceStats(topology, stats=node.pci_device_pools),
-            # Placement's candidates are the scheduler's to ask for.
-            None,
-        ),
+        _devices(node, spec.pci_requests),
     )
     if isinstance(decision, Refused):
         return Outlook(node.host, node_map, decision.each(node.host, present))
     return Outlook(node.host, decision.node_map)
+
+
+def _devices(node: Any, requests: Any) -> fit.PciDevices | None:
+    """What the guest's devices ask; most guests have none.
+
+    :param requests: objects.InstancePCIRequests or None.
+    """
+    if not requests or not requests.requests:
+        return None
+    topology = objects.NUMATopology.obj_from_db_obj(node.numa_topology)
+    stats = pci_stats.PciDeviceStats(topology, stats=node.pci_device_pools)
+    # Placement's candidates are the scheduler's to ask for.
+    return fit.PciDevices.of(requests, stats, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 import dataclasses
 import itertools
-from typing import Any, Self
+from typing import Self
 
 from nova_numa_migrate.exception import NodeNotFound
 from nova_numa_migrate.hint import NodeMap
@@ -36,17 +36,15 @@ class HostReport:
 
     @classmethod
     def of(
-        cls, host: str, topology: Any, stats: Mapping[str, str | None] | None
+        cls,
+        host: str,
+        nodes: Iterable[int],
+        stats: Mapping[str, str | None] | None,
     ) -> Self:
-        """What a host's topology and stats say.
-
-        :param topology: has ``cells``, each with an ``id``; or None.
-        """
+        """What the ids of a host's nodes and its stats say."""
         return cls(
             host,
-            frozenset(cell.id for cell in topology.cells)
-            if topology
-            else frozenset(),
+            frozenset(nodes),
             (stats or {}).get(STATS_KEY) == STATS_VALUE,
         )
 

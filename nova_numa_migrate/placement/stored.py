@@ -18,6 +18,11 @@ from nova_numa_migrate.placement.cells import PagePool
 _DATA = 'nova_object.data'
 
 
+def nodes(text: str) -> list[int]:
+    """The ids of one host's nodes; as ``Reader.cells``."""
+    return [cell[_DATA]['id'] for cell in json.loads(text)[_DATA]['cells']]
+
+
 class Reader:
     """Reads reports one after the other.
 

@@ -105,6 +105,6 @@ class NumaMigrateFilter(numa_topology_filter.NUMATopologyFilter):
 
 
 def _report(host_state: Any) -> hosts.HostReport:
-    return hosts.HostReport.of(
-        host_state.host, host_state.numa_topology, host_state.stats
-    )
+    topology = host_state.numa_topology
+    nodes = (cell.id for cell in topology.cells) if topology else ()
+    return hosts.HostReport.of(host_state.host, nodes, host_state.stats)

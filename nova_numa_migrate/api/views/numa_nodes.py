@@ -9,9 +9,9 @@ from typing import Any
 from nova import objects
 
 from nova_numa_migrate import fit
+from nova_numa_migrate import reports
 from nova_numa_migrate.api import fleet
 from nova_numa_migrate.placement import distances
-from nova_numa_migrate.placement import hosts
 
 
 def host(found: fleet.Host) -> dict[str, Any]:
@@ -27,8 +27,7 @@ def host(found: fleet.Host) -> dict[str, Any]:
     topology = found.node.numa_topology and (
         objects.NUMATopology.obj_from_db_obj(found.node.numa_topology)
     )
-    report = hosts.HostReport.of(found.name, topology, found.node.stats)
-    shown['runs_plugin'] = report.has_plugin
+    shown['runs_plugin'] = reports.of(found.node).has_plugin
     if not topology:
         shown['error'] = 'it reports no NUMA topology'
         return shown

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stored report read without Nova is the one that Nova reads."""
 
+import functools
 import random
 
 import hypothesis
@@ -9,7 +10,9 @@ import testtools
 
 from benchmarks import cases
 from nova_numa_migrate import fit
+from nova_numa_migrate import hint
 from nova_numa_migrate.placement import stored
+from nova_numa_migrate.placement.reasons import Refused
 
 
 def comparable(cell):
@@ -37,6 +40,29 @@ class StoredTestCase(testtools.TestCase):
             [comparable(cell) for cell in fit.host_of(host).cells],
             [comparable(cell) for cell in read],
         )
+
+        self.assertEqual(
+            [cell.id for cell in host.cells], stored.nodes(host._to_json())
+        )
+
+    @hypothesis.given(st.integers(0, 10**6), st.booleans())
+    def test_is_decided_on_as_what_nova_reads(self, seed, named):
+        case = cases.case(random.Random(seed), 3, False)
+        node_map = None
+        if named:
+            nodes = [cell.id for cell in case.host.cells]
+            node_map = hint.NodeMap(tuple(nodes[: len(case.guest.cells)]))
+        decide = functools.partial(
+            fit.decide_stored,
+            stored.Reader().cells(case.host._to_json()),
+        )
+        found = decide(case.guest, node_map, case.limits)
+        novas = fit.decide(case.host, case.guest, node_map, case.limits)
+        self.assertEqual(type(novas), type(found))
+        if isinstance(novas, Refused):
+            self.assertEqual(novas.each('h', None), found.each('h', None))
+        else:
+            self.assertEqual(novas, found)
 
     def test_what_hosts_have_in_common_is_kept_once(self):
         host = cases.case(random.Random(1), 3, False).host
