@@ -47,6 +47,20 @@ class PlannedComputeAPI(compute_api.API):
         super().__init__()
         self.compute_task_api = PlannedTaskAPI()
 
+    def _allow_cross_cell_resize(
+        self, context: Any, instance: Any, min_comp_ver: int
+    ) -> bool:
+        """Whether the guest may leave its cell; with a plan it never does.
+
+        Nova's way into another cell is one of its own, by a snapshot: it
+        knows neither the guest's state nor the nodes that a plan names.
+        """
+        if _plan_of(context) is not None:
+            return False
+        return bool(
+            super()._allow_cross_cell_resize(context, instance, min_comp_ver)
+        )
+
     def _validate_host_for_cold_migrate(
         self, context: Any, instance: Any, host_name: str, cross_cell: bool
     ) -> Any:

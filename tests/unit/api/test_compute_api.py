@@ -141,6 +141,25 @@ class HandOverTestCase(test.NoDBTestCase):
             self.context, self.instance, 'compute2', True
         )
 
+    @ddt.data(True, False)
+    def test_novas_policy_says_whether_a_move_may_leave_its_cell(self, says):
+        self.assertIs(says, self.may_leave_its_cell(says))
+
+    def test_with_a_plan_it_may_not(self):
+        compute_api.hand_over(self.context, self.plan)
+        self.assertFalse(self.may_leave_its_cell(True))
+
+    def may_leave_its_cell(self, says):
+        with mock.patch.object(
+            novas_compute_api.API,
+            '_allow_cross_cell_resize',
+            autospec=True,
+            return_value=says,
+        ):
+            return compute_api.PlannedComputeAPI()._allow_cross_cell_resize(
+                self.context, self.instance, 70
+            )
+
     def test_no_context_is_serialized_with_it(self):
         compute_api.hand_over(self.context, self.plan)
         self.assertNotIn(compute_api._ATTRIBUTE, self.context.to_dict())
