@@ -91,7 +91,9 @@ def _events(compute: Any, sent: request.SentRequest) -> list[Any]:
         compute, _DETAILS_MICROVERSION
     )
     action.fetch(compute, microversion=newest)
-    return sorted(action.events or [], key=lambda event: event.start_time)
+    # Nova tells the newest first, and many databases keep whole seconds.
+    oldest_first = reversed(action.events or [])
+    return sorted(oldest_first, key=lambda event: event.start_time)
 
 
 def _moved(events: list[Any]) -> bool:

@@ -9,6 +9,7 @@ from osc_lib import exceptions
 import testtools
 
 from nova_numa_migrate.client import outcome
+from nova_numa_migrate.client import progress
 from nova_numa_migrate.client import request
 
 SENT = request.SentRequest('abc', 'req-1')
@@ -116,6 +117,34 @@ class WaitTestCase(testtools.TestCase):
             f'server abc did not move and is ACTIVE: {text}; no host',
             self.failure(MOVING, ACTIVE, events=[events]),
         )
+
+    def test_reasons_of_one_second_are_in_the_order_of_their_events(self):
+        """Nova has the newest event first, where times tell nothing too."""
+        events = [
+            event('cold_migrate', 'Error', 'no host'),
+            event('numa_migrate_schedule_3', 'Error', 'third'),
+            event('numa_migrate_schedule_2', 'Error', 'second'),
+            event('numa_migrate_schedule_1', 'Error', 'nearest'),
+        ]
+        self.assertIn(
+            ': nearest; second; third; no host',
+            self.failure(MOVING, ACTIVE, events=[events]),
+        )
+
+    def test_phases_of_one_second_are_in_the_order_of_their_events(self):
+        events = [
+            event('numa_migrate_transfer', None),
+            event('numa_migrate_checkpoint', 'Success'),
+            event('numa_migrate_check', 'Success'),
+        ]
+        seen = []
+        self.wait(
+            MOVING,
+            MOVED,
+            events=[events],
+            callback=lambda events: seen.append(progress.phase(events)),
+        )
+        self.assertEqual([(2, 'transfer')], seen)
 
     def test_a_guest_that_went_home_has_not_moved(self):
         events = [
