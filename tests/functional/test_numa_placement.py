@@ -100,6 +100,21 @@ class NumaPlacementTest(base.NumaMigrateTestCase):
         self.assertIsNone(self.get(server)['numa_placement']['host'])
         self.assertEqual([None], self.shown(server, 'claimed_node'))
 
+    def test_pages_of_which_no_host_has_decided_the_size(self):
+        flavor = self._create_flavor(
+            vcpu=1,
+            disk=1,
+            ephemeral=0,
+            extra_spec={'hw:mem_page_size': 'large'},
+        )
+        server = self._create_server(
+            flavor_id=flavor,
+            networks='none',
+            api=self.admin_api,
+            expected_state='ERROR',
+        )
+        self.assertEqual([None], self.shown(server, 'page_size_kb'))
+
     def test_what_is_refused(self):
         server = self.boot(cells=1)
         self.get({'id': 'e5a3bd04-0b3a'}, 404)

@@ -68,7 +68,7 @@ def _cell(
     return {
         'cell': number,
         'memory_mb': cell.memory,
-        'page_size_kb': cell.pagesize,
+        'page_size_kb': _page_size(cell.pagesize),
         'vcpus': sorted(cell.total_cpus),
         'asked_node': asked,
         'claimed_node': claimed,
@@ -80,3 +80,8 @@ def _cell(
         and {str(node): pages for node, pages in sorted(found.pages.items())},
         'share': found and found.share,
     }
+
+
+def _page_size(stored: int | None) -> int | None:
+    """KiB; Nova has codes below zero where no host has decided the size."""
+    return stored if stored is not None and stored > 0 else None

@@ -5,6 +5,7 @@ from nova import objects
 from nova import test
 from nova.compute import task_states
 from nova.compute import vm_states
+from nova.virt import hardware
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import binding
@@ -13,6 +14,7 @@ from nova_numa_migrate import move
 from nova_numa_migrate.api import measurement
 from nova_numa_migrate.api.views import numa_placement
 from nova_numa_migrate.placement import report
+from tests.unit import topologies
 
 
 class ViewTestCase(test.NoDBTestCase):
@@ -47,6 +49,20 @@ class ViewTestCase(test.NoDBTestCase):
             for n, node in enumerate((3, 1))
         ]
         self.assertEqual([0.75, 0.25], self.shown('share', *found))
+
+    def test_the_size_of_its_pages_is_known_where_a_host_has_decided(self):
+        sizes = (
+            None,
+            hardware.MEMPAGES_SMALL,
+            hardware.MEMPAGES_LARGE,
+            hardware.MEMPAGES_ANY,
+            2048,
+        )
+        topology = topologies.guest(len(sizes))
+        for cell, size in zip(topology.cells, sizes, strict=True):
+            cell.pagesize = size
+        self.instance.numa_topology = topology
+        self.assertEqual([None] * 4 + [2048], self.shown('page_size_kb'))
 
     def test_it_is_on_its_way_to_fewer_nodes_or_more(self):
         for asked, shown in ((0,), [0, None]), ((2, 0, 3), [2, 0]):
