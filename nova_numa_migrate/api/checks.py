@@ -26,6 +26,27 @@ from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import hosts
 
 
+@compute_api.check_instance_lock
+@compute_api.check_instance_state(
+    vm_state=[vm_states.ACTIVE, vm_states.STOPPED]
+)
+@compute_api.check_instance_host(check_is_up=True)
+def migrate(api: Any, context: Any, instance: Any) -> None:
+    """Nothing: what Nova asks of a server before it migrates is around it.
+
+    To be called before any check that looks for something in the server's
+    cell, for one without a host has no cell to look in.  It has the name that
+    Nova's refusals give the action.
+
+    :param api: Nova's compute API.
+    :param instance: with its services.
+    :raises nova.exception.InstanceIsLocked:
+    :raises nova.exception.InstanceInvalidState:
+    :raises nova.exception.InstanceNotReady: when it is on no host.
+    :raises nova.exception.ServiceUnavailable: when its host's is down.
+    """
+
+
 def check_cells(topology: Any, node_map: NodeMap) -> None:
     """The map must fit the guest's cells, one to one.
 

@@ -16,7 +16,6 @@ from nova.api import validation
 from nova.api.openstack import common
 from nova.api.openstack import wsgi
 from nova.compute import api as compute_api
-from nova.compute import vm_states
 import nova.conf
 from nova.virt import hardware
 from webob import exc
@@ -35,15 +34,14 @@ from nova_numa_migrate.policies import migrate as rules
 
 CONF = nova.conf.CONF
 
-_ATTRIBUTES = [
+_ATTRIBUTES = (
     'flavor',
     'info_cache',
     'numa_topology',
     'pci_requests',
+    'services',
     'system_metadata',
-]
-#: As nova.compute.api.API.resize, which migrates, has them.
-_STATES = (vm_states.ACTIVE, vm_states.STOPPED)
+)
 
 
 @validation.validated
@@ -63,17 +61,18 @@ class NumaMigratePlanController(wsgi.Controller):
         """Say of every host whether the server could be moved there."""
         context = req.environ['nova.context']
         instance = common.get_instance(
-            self.compute_api, context, id, expected_attrs=_ATTRIBUTES
+            self.compute_api, context, id, expected_attrs=[*_ATTRIBUTES]
         )
         target = {'project_id': instance.project_id}
         policy.authorize(context, rules.PLAN, target)
         request = body[schema.ACTION]
         hints = request.get(migrate_schema.HINTS, {})
         with refusals.as_http():
-            node_map = _node_map(instance, hints)
+            node_map = _node_map(hints)
             mode = migrate_server.checkpoint_mode(hints)
-            _check_may_move(instance)
+            checks.migrate(self.compute_api, context, instance)
             if node_map is not None:
+                checks.check_cells(instance.numa_topology, node_map)
                 checks.check_moves(instance, node_map, request.get('host'))
             checks.check_state(context, instance, mode)
         found = _outlook(context, instance, node_map, request.get('host'))
@@ -81,27 +80,8 @@ class NumaMigratePlanController(wsgi.Controller):
         return {'numa_migrate_plan': shown}
 
 
-def _node_map(instance: Any, hints: dict[str, Any]) -> NodeMap | None:
-    if NODE_HINT not in hints:
-        return None
-    node_map = NodeMap.parse(hints[NODE_HINT])
-    checks.check_cells(instance.numa_topology, node_map)
-    return node_map
-
-
-def _check_may_move(instance: Any) -> None:
-    """What stock Nova would refuse, in its words."""
-    if instance.vm_state not in _STATES or instance.task_state is not None:
-        attribute = 'task_state' if instance.task_state else 'vm_state'
-        error = exception.InstanceInvalidState(
-            attr=attribute,
-            instance_uuid=instance.uuid,
-            state=instance[attribute],
-            method='migrate',
-        )
-        common.raise_http_conflict_for_instance_invalid_state(
-            error, 'migrate', instance.uuid
-        )
+def _node_map(hints: dict[str, Any]) -> NodeMap | None:
+    return NodeMap.parse(hints[NODE_HINT]) if NODE_HINT in hints else None
 
 
 def _outlook(

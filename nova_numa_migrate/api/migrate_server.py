@@ -34,7 +34,13 @@ from nova_numa_migrate.policies import migrate as rules
 
 CONF = nova.conf.CONF
 
-_ATTRIBUTES = ['flavor', 'numa_topology', 'pci_requests', 'system_metadata']
+_ATTRIBUTES = (
+    'flavor',
+    'numa_topology',
+    'pci_requests',
+    'services',
+    'system_metadata',
+)
 _MIN_VERSION = '2.56'
 
 
@@ -65,13 +71,14 @@ class NumaMigrateServerController(migrate_server.MigrateServerController):
         _check_version(req)
         context = req.environ['nova.context']
         instance = common.get_instance(
-            self.compute_api, context, server, expected_attrs=_ATTRIBUTES
+            self.compute_api, context, server, expected_attrs=[*_ATTRIBUTES]
         )
         target = {'project_id': instance.project_id}
         policy.authorize(context, rules.MIGRATE, target)
         request = body['migrate']
         with refusals.as_http():
             plan = _plan_of(context, request[schema.HINTS])
+            checks.migrate(self.compute_api, context, instance)
             _check(context, instance, plan, request.get('host'))
         compute_api.hand_over(context, plan)
 

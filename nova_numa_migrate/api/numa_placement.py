@@ -21,7 +21,7 @@ from nova_numa_migrate.policies import numa_placement as rules
 
 PATH = '/servers/{server_id}/os-numa-placement'
 
-_ATTRIBUTES = ['flavor', 'numa_topology', 'system_metadata']
+_ATTRIBUTES = ('flavor', 'numa_topology', 'system_metadata')
 
 
 @validation.validated
@@ -44,7 +44,7 @@ class NumaPlacementController(wsgi.Controller):
         """What was asked, what was claimed, and what is."""
         context = req.environ['nova.context']
         instance = common.get_instance(
-            self.compute_api, context, server_id, expected_attrs=_ATTRIBUTES
+            self.compute_api, context, server_id, expected_attrs=[*_ATTRIBUTES]
         )
         target = {'project_id': instance.project_id}
         policy.authorize(context, rules.SHOW, target)

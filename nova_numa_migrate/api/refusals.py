@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 
+from nova import exception as nova_exception
+from nova.api.openstack import common
 from webob import exc
 
 from nova_numa_migrate import exception
@@ -28,3 +30,14 @@ def as_http() -> Iterator[None]:
         raise exc.HTTPConflict(explanation=str(error)) from error
     except exception.PlacementSilent as error:
         raise exc.HTTPServiceUnavailable(explanation=str(error)) from error
+    except (
+        # An InstanceInvalidState too, but one that names no state.
+        nova_exception.InstanceIsLocked,
+        nova_exception.InstanceNotReady,
+        nova_exception.ServiceUnavailable,
+    ) as error:
+        raise exc.HTTPConflict(explanation=error.format_message()) from error
+    except nova_exception.InstanceInvalidState as error:
+        common.raise_http_conflict_for_instance_invalid_state(
+            error, error.kwargs['method'], error.kwargs['instance_uuid']
+        )

@@ -160,6 +160,33 @@ class PlanTest(base.NumaMigrateTestCase):
         for api in (self.api, self.api_fixture.reader_api):
             answer = self.plan(server, [3, 2], status=403, api=api)
             self.assertIn('os-numa-migrate:plan', str(answer))
+
+    def test_a_server_that_may_not_move_is_refused_as_its_move_is(self):
+        server = self.boot(cells=2)
+        self.force_down('compute1', True)
+        self.assert_conflict(server, 'Service is unavailable at this time.')
+        self.force_down('compute1', False)
         self.post_action(server, {'pause': None})
         self.wait_for(server, 'PAUSED')
-        self.plan(server, [3, 2], status=409)
+        self.assert_conflict(server, 'while it is in vm_state paused')
+        # One that found no host is in the cell that has none.
+        nowhere = self._create_server(
+            flavor_id=self._create_flavor(
+                vcpu=1, extra_spec={"hw:mem_page_size": "large"}
+            ),
+            networks='none',
+            api=self.admin_api,
+            expected_state='ERROR',
+        )
+        self.assert_conflict(nowhere, 'while it is in vm_state error', [1])
+
+    def assert_conflict(self, server, words, nodes=(3, 2)):
+        body = {'host': None, 'os:scheduler_hints': self.hints(nodes)}
+        for action in ('migrate', 'os-numaMigratePlan'):
+            answer = self.post_action(server, {action: body}, 409)
+            self.assertIn(words, answer.body['conflictingRequest']['message'])
+
+    def force_down(self, host, down):
+        self.admin_api.put_service_force_down(
+            self.computes[host].service_ref.uuid, down
+        )

@@ -128,7 +128,11 @@ class RefusalsTest(base.NumaMigrateTestCase):
         # Nova lets an administrator move it all the same.
         self._let_members_migrate()
         self.post_action(self.server, {'lock': None})
-        self.refused(409, {'numa_node': '3,2'}, api=self._member())
+        hints = {'numa_node': '3,2'}
+        told = self.refused(409, hints, api=self._member())
+        self.assertIn('is locked', told)
+        dry_run = {'os-numaMigratePlan': {'os:scheduler_hints': hints}}
+        self.assertEqual(told, self.refused_body(409, dry_run, self._member()))
 
     def _let_members_migrate(self):
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'p.yaml')
@@ -136,6 +140,7 @@ class RefusalsTest(base.NumaMigrateTestCase):
             '"os_compute_api:os-migrate-server:migrate:host": "role:member"\n'
             '"os_compute_api:os-migrate-server:migrate": "role:member"\n'
             '"os_compute_api:os-numa-migrate:migrate": "role:member"\n'
+            '"os_compute_api:os-numa-migrate:plan": "role:member"\n'
         )
         self.flags(group='oslo_policy', policy_file=str(path))
         nova_policy.reset()

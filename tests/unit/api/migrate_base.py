@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The migrate action up to where Nova's own method has it, for its tests."""
 
+import datetime
 from unittest import mock
 
 import fixtures
 from nova import exception
 from nova import objects
+from nova import servicegroup
 from nova.api.openstack import common
 from nova.compute import api as novas_compute_api
 from nova.compute import vm_states
@@ -50,6 +52,12 @@ class MigrateTestCase(patching.PatchingTestCase):
             host='compute1',
             node='compute1',
             vm_state=vm_states.ACTIVE,
+            task_state=None,
+            locked=False,
+            launched_at=datetime.datetime.now(datetime.UTC),
+            services=objects.ServiceList(
+                objects=[objects.Service(binary='nova-compute')]
+            ),
             numa_topology=topologies.guest(2),
             flavor=objects.Flavor(extra_specs={}, vcpus=4),
             pci_requests=objects.InstancePCIRequests(requests=[]),
@@ -75,6 +83,9 @@ class MigrateTestCase(patching.PatchingTestCase):
         )
         self.shared = self.patch(
             novas_compute_api, 'instance_has_share', return_value=False
+        )
+        self.up = self.patch(
+            servicegroup.API, 'service_is_up', return_value=True
         )
         self.request = self.a_request()
 

@@ -3,6 +3,7 @@
 
 import ddt
 from nova import exception
+from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 from webob import exc
@@ -10,6 +11,7 @@ from webob import exc
 from nova_numa_migrate import binding
 from nova_numa_migrate import hint
 from nova_numa_migrate import plan
+from nova_numa_migrate.api import policy
 from tests.unit import topologies
 from tests.unit.api import migrate_base
 
@@ -69,16 +71,22 @@ class AcceptedTestCase(migrate_base.MigrateTestCase):
         self.migrate(host='compute1')
         self.stock.assert_called_once()
 
+    def test_what_is_read_of_a_server_does_not_grow(self):
+        """Nova adds to the list that it is given."""
+        self.get.side_effect = lambda *_, expected_attrs: (
+            expected_attrs.append('metadata') or self.instance
+        )
+        for _ in range(2):
+            self.migrate()
+        first, second = (
+            call.kwargs['expected_attrs'] for call in self.get.call_args_list
+        )
+        self.assertEqual(first, second)
+
     def test_the_same_nodes_of_another_host(self):
         self.migrate({'numa_node': '0,1'}, host='compute2')
         self.migrate({'numa_node': '0,1'})
         self.assertEqual(2, self.stock.call_count)
-
-    def test_a_server_on_no_host_is_novas_to_refuse(self):
-        self.instance.host = None
-        self.instance.vm_state = vm_states.SHELVED_OFFLOADED
-        self.migrate({'numa_node': '0,1'})
-        self.stock.assert_called_once()
 
     def test_a_stopped_guest_has_no_state_that_a_blocker_could_hold(self):
         self.instance.vm_state = vm_states.STOPPED
@@ -192,6 +200,55 @@ class RefusedTestCase(migrate_base.MigrateTestCase):
         binding.place(self.instance.system_metadata, bound)
         text = self.refused(exc.HTTPBadRequest, host='compute1')
         self.assertIn('on host compute1, NUMA node(s) 3,2, already', text)
+
+    @ddt.data(
+        ({'vm_state': vm_states.ERROR}, 'while it is in vm_state error'),
+        (
+            {'vm_state': vm_states.BUILDING, 'host': None},
+            'while it is in vm_state building',
+        ),
+        ({'vm_state': vm_states.PAUSED}, 'while it is in vm_state paused'),
+        (
+            {'vm_state': vm_states.SHELVED_OFFLOADED, 'host': None},
+            'while it is in vm_state shelved_offloaded',
+        ),
+        (
+            {'task_state': task_states.RESIZE_PREP},
+            'while it is in task_state resize_prep',
+        ),
+        ({'launched_at': None}, "for 'migrate'"),
+        ({'host': None}, f'Instance {uuids.server} is not ready'),
+    )
+    @ddt.unpack
+    def test_a_server_that_nova_would_not_move(self, state, words):
+        """As Nova does, and before anything is looked for in its cell."""
+        self.nodes = []
+        for name, value in state.items():
+            setattr(self.instance, name, value)
+        self.assertIn(words, self.refused(exc.HTTPConflict))
+
+    def test_a_host_that_is_down(self):
+        self.nodes = []
+        self.up.return_value = False
+        self.assertEqual(
+            'Service is unavailable at this time.',
+            self.refused(exc.HTTPConflict),
+        )
+
+    def test_a_locked_server(self):
+        self.instance.locked = True
+        self.migrate()
+        self.stock.reset_mock()
+        self.patch(policy, 'authorize')
+        self.request = self.a_request(admin=False)
+        self.assertEqual(
+            f'Instance {uuids.server} is locked',
+            self.refused(exc.HTTPConflict),
+        )
+
+    def test_a_hint_that_is_wrong_in_itself_comes_before_that(self):
+        self.up.return_value = False
+        self.refused(exc.HTTPBadRequest, {'numa_node': 'x'})
 
     def test_a_caller_without_the_right(self):
         text = self.refused(
