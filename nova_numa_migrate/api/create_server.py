@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova import objects
+from nova import block_device
 from nova.compute import api as compute_api
 from nova.virt import hardware
 
@@ -37,26 +37,59 @@ class PlacingComputeAPI(compute_api.API):
         :raises nova.exception.PolicyNotAuthorized: (HTTP 403).
         """
         hints = kw.get('scheduler_hints') or {}
-        if NODE_HINT in hints:
-            policy.authorize(
-                context, rules.CREATE, {'project_id': context.project_id}
-            )
-            with refusals.as_http():
-                node_map = NodeMap.parse(_text(hints[NODE_HINT]))
-                self._check_guest(context, flavor, image_href, node_map)
-            # There is no state yet.
-            plan = Plan(context.request_id, node_map, CheckpointMode.NEVER)
-            kw['scheduler_hints'] = plan.added_to(hints)
+        with refusals.as_http():
+            if NODE_HINT in hints:
+                plan = self._plan_of(context, flavor, image_href, kw)
+                kw['scheduler_hints'] = plan.added_to(hints)
         return super().create(context, flavor, image_href, *args, **kw)
 
-    def _check_guest(
-        self, context: Any, flavor: Any, image_href: Any, node_map: NodeMap
-    ) -> None:
-        _, image = self._get_image(context, image_href)
-        topology = hardware.numa_get_constraints(
-            flavor, objects.ImageMeta.from_dict(image or {})
+    def _plan_of(
+        self,
+        context: Any,
+        flavor: Any,
+        image_href: Any,
+        request: dict[str, Any],
+    ) -> Plan:
+        policy.authorize(
+            context, rules.CREATE, {'project_id': context.project_id}
         )
-        checks.check_cells(topology, node_map)
+        hint = request['scheduler_hints'][NODE_HINT]
+        node_map = NodeMap.parse(_text(hint))
+        image = self._image_of(context, image_href, request)
+        _check_guest(flavor, image, node_map)
+        # There is no state yet.
+        return Plan(context.request_id, node_map, CheckpointMode.NEVER)
+
+    def _image_of(
+        self, context: Any, image_href: Any, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What Nova will know of the image that the server boots from.
+
+        A server without an image has that of its volume, or of what its
+        volume is made of.
+        """
+        if image_href:
+            _, image = self._get_image(context, image_href)
+        else:
+            image = block_device.get_bdm_image_metadata(
+                context,
+                self.image_api,
+                self.volume_api,
+                request.get('block_device_mapping') or [],
+                request.get('legacy_bdm', True),
+            )
+        found: dict[str, Any] = image
+        return found
+
+
+def _check_guest(
+    flavor: Any, image: dict[str, Any], node_map: NodeMap
+) -> None:
+    # Images and volumes have what their owners gave them; what is wrong with
+    # that is told as Nova does.
+    meta = compute_api._get_image_meta_obj(image)
+    topology = hardware.numa_get_constraints(flavor, meta)
+    checks.check_cells(topology, node_map)
 
 
 def _text(value: Any) -> str | list[str]:

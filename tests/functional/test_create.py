@@ -3,7 +3,18 @@
 
 from __future__ import annotations
 
+import functools
+
+import fixtures
+from nova.tests import fixtures as nova_fixtures
+from nova.volume import cinder
+
 from tests.functional import base
+
+
+def _with_two_cells(get, *args, **kwargs):
+    metadata = {'hw_numa_nodes': '2'}
+    return {**get(*args, **kwargs), 'volume_image_metadata': metadata}
 
 
 class CreateTest(base.NumaMigrateTestCase):
@@ -56,6 +67,41 @@ class CreateTest(base.NumaMigrateTestCase):
             'host stock1 does not run nova-numa-compute',
             self.admin_api.get_server(server['id'])['fault']['message'],
         )
+
+    def test_the_volume_says_how_many_cells_the_guest_has(self):
+        self.useFixture(
+            fixtures.MockPatchObject(
+                cinder.API,
+                'get',
+                new=functools.partial(_with_two_cells, cinder.API.get),
+            )
+        )
+        server = self.create_on_volume('3,2')['server']
+        self.wait_for(server, 'ACTIVE')
+        self.assert_on_nodes(server, [3, 2])
+        (fault,) = self.create_on_volume('1', 400).values()
+        self.assertIn('guest has 2 NUMA cell(s)', fault['message'])
+
+    def create_on_volume(self, nodes, status=202):
+        flavor = self._create_flavor(
+            vcpu=2, memory_mb=1024, disk=0, ephemeral=0
+        )
+        server = self._build_server(flavor_id=flavor, networks='none')
+        del server['imageRef']
+        server['block_device_mapping_v2'] = [
+            {
+                'boot_index': 0,
+                'uuid': nova_fixtures.CinderFixture.IMAGE_BACKED_VOL,
+                'source_type': 'volume',
+                'destination_type': 'volume',
+            }
+        ]
+        answer = self.admin_api.api_post(
+            '/servers',
+            {'server': server, 'os:scheduler_hints': {'numa_node': nodes}},
+            check_response_status=[status],
+        )
+        return answer.body
 
     def test_what_is_refused(self):
         for nodes, words in (
