@@ -16,6 +16,7 @@ from nova.virt import hardware
 from nova_numa_migrate.api import checks
 from nova_numa_migrate.api import policy
 from nova_numa_migrate.api import refusals
+from nova_numa_migrate.hint import CHECKPOINT_HINT
 from nova_numa_migrate.hint import CheckpointMode
 from nova_numa_migrate.hint import InvalidHint
 from nova_numa_migrate.hint import NODE_HINT
@@ -32,7 +33,7 @@ class PlacingComputeAPI(compute_api.API):
     ) -> Any:
         """Create servers; with the hint, on the nodes.
 
-        :raises webob.exc.HTTPBadRequest: when the hint is wrong, or not one
+        :raises webob.exc.HTTPBadRequest: when a hint is wrong, or not one
             for a guest of this flavor and image.
         :raises nova.exception.PolicyNotAuthorized: (HTTP 403).
         """
@@ -41,6 +42,8 @@ class PlacingComputeAPI(compute_api.API):
             if NODE_HINT in hints:
                 plan = self._plan_of(context, flavor, image_href, kw)
                 kw['scheduler_hints'] = plan.added_to(hints)
+            if CHECKPOINT_HINT in hints:
+                _check_mode(hints[CHECKPOINT_HINT])
         return super().create(context, flavor, image_href, *args, **kw)
 
     def _plan_of(
@@ -90,6 +93,13 @@ def _check_guest(
     meta = compute_api._get_image_meta_obj(image)
     topology = hardware.numa_get_constraints(flavor, meta)
     checks.check_cells(topology, node_map)
+
+
+def _check_mode(value: Any) -> None:
+    """It changes nothing here, but is no place for other words."""
+    if not isinstance(value, str):
+        raise InvalidHint(f'Invalid {CHECKPOINT_HINT}: it is not a text')
+    CheckpointMode.parse(value)
 
 
 def _text(value: Any) -> str | list[str]:

@@ -18,7 +18,7 @@ def _with_two_cells(get, *args, **kwargs):
 
 
 class CreateTest(base.NumaMigrateTestCase):
-    def create(self, nodes, status=202, cells=2, api=None):
+    def create(self, nodes, status=202, cells=2, api=None, **hints):
         flavor = self._create_flavor(
             vcpu=2 * cells,
             memory_mb=512 * cells,
@@ -35,7 +35,7 @@ class CreateTest(base.NumaMigrateTestCase):
                 'server': self._build_server(
                     flavor_id=flavor, networks='none'
                 ),
-                'os:scheduler_hints': {'numa_node': nodes},
+                'os:scheduler_hints': {'numa_node': nodes, **hints},
             },
             check_response_status=[status],
         )
@@ -112,6 +112,8 @@ class CreateTest(base.NumaMigrateTestCase):
         ):
             (fault,) = self.create(nodes, 400).values()
             self.assertIn(words, fault['message'])
+        (fault,) = self.create('3,2', 400, numa_checkpoint='perhaps').values()
+        self.assertIn('required, preferred, never', fault['message'])
         self.api.microversion = 'latest'
         answer = self.create('3,2', 403, api=self.api)
         self.assertIn('os-numa-migrate:create', str(answer))

@@ -121,3 +121,18 @@ class CreateTestCase(test.NoDBTestCase):
         self.assertRaises(
             exception.InvalidRequest, self.create, {'numa_node': '3'}
         )
+
+    @ddt.data('required', 'preferred', 'never')
+    def test_a_checkpoint_mode_changes_nothing(self, mode):
+        hints = {'numa_checkpoint': mode}
+        self.create(hints)
+        self.assertEqual(hints, self.sent())
+        self.create({'numa_node': '3', **hints}, None)
+        made = plan.Plan.of(self.sent(), self.context.request_id)
+        self.assertEqual('never', made.checkpoint)
+
+    @ddt.data('perhaps', '', ['never'], 1, None, {})
+    def test_a_mode_that_there_is_not(self, mode):
+        for node in ({}, {'numa_node': '3'}):
+            text = self.refused({'numa_checkpoint': mode, **node}, None)
+            self.assertIn('Invalid numa_checkpoint', text)
