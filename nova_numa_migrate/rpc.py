@@ -20,10 +20,17 @@ from nova_numa_migrate.placement.report import CellPlacement
 
 NAMESPACE = 'numa_migrate'
 
-#: Counts up with what the messages hold: 1.1 adds sync_brought, 1.2 adds
-#: list_blockers.
+#: Counts up with what the messages hold: 1.1 adds sync_brought, 1.2
+#: list_blockers and sync_checkpoint.
 VERSION = '1.2'
 _FIRST = '1.0'
+
+#: What a service raises that is too old for a message.
+_TOO_OLD = ('NoSuchMethod', 'UnsupportedVersion')
+
+
+class Unanswered(exception.MigrationPreCheckError):
+    """The host's service does not run, or is too old for the question."""
 
 
 class NumaComputeAPI:
@@ -103,6 +110,16 @@ class NumaComputeAPI:
             names=names,
         )
 
+    def sync_checkpoint(self, context: Any, host: str, instance: Any) -> None:
+        """Have the host keep the checkpoint that it was sent.
+
+        :raises nova.exception.MigrationPreCheckError: when it does not;
+            Unanswered where nobody knows.
+        """
+        self._call(
+            context, host, 'sync_checkpoint', version='1.2', instance=instance
+        )
+
     def discard_checkpoint(
         self, context: Any, host: str, instance: Any, migration: str
     ) -> None:
@@ -140,7 +157,12 @@ class NumaComputeAPI:
         except exception.NovaException:
             raise
         except Exception as error:
-            raise exception.MigrationPreCheckError(
+            failure = (
+                Unanswered
+                if _is_unanswered(error)
+                else exception.MigrationPreCheckError
+            )
+            raise failure(
                 reason=f'nova-numa-compute on host {host} did not answer '
                 f'{method}: {type(error).__name__}: {error}'
             ) from error
@@ -151,5 +173,10 @@ def _is_too_old(error: BaseException | None) -> bool:
 
     Over a real bus it comes as a name alone.
     """
-    name = getattr(error, 'exc_type', type(error).__name__)
-    return bool(name == messaging.UnsupportedVersion.__name__)
+    return getattr(error, 'exc_type', type(error).__name__) in _TOO_OLD
+
+
+def _is_unanswered(error: Exception) -> bool:
+    if isinstance(error, messaging.RemoteError):
+        return _is_too_old(error)
+    return isinstance(error, messaging.MessagingException)

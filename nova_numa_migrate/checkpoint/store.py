@@ -42,6 +42,14 @@ class CheckpointStore:
         """Write the next step down."""
         journal.write(self._journal_path(instance))
 
+    def keep(self, instance: str) -> None:
+        """Have the instance's checkpoint outlive the host's power.
+
+        :raises OSError: when it is not here, or the disk does not take it.
+        """
+        sync(self.image(instance))
+        sync(self.root)
+
     def awaits(self, instance: str) -> bool:
         """Whether a guest may come that was not here before."""
         journal = self.journal(instance)
@@ -62,8 +70,12 @@ class CheckpointStore:
             sync(self.root)
 
     def unspend(self, instance: str) -> None:
-        """Take that back: the guest has not run."""
+        """Take that back: the guest has not run.
+
+        :raises OSError: when it could not be said.
+        """
         self._spent(instance).rename(self.image(instance))
+        sync(self.root)
 
     def is_spent(self, instance: str) -> bool:
         """Whether the guest may have gone on from its newest checkpoint."""

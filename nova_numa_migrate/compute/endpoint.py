@@ -60,6 +60,10 @@ class NumaEndpoint:
         """On the source of a guest that is about to come home."""
         self._manager.driver.sync_brought(instance, names)
 
+    def sync_checkpoint(self, context: Any, instance: Any) -> None:
+        """On the source: what has come must not be lost with the power."""
+        self._manager.driver.checkpoints.keep(instance.uuid)
+
     def discard_checkpoint(
         self, context: Any, instance: Any, migration: str
     ) -> None:

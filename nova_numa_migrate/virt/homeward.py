@@ -18,9 +18,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova import objects
 from nova.virt.libvirt import guest as libvirt_guest
 from oslo_log import log as logging
 
+from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
@@ -28,6 +30,7 @@ from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import outbound
+from nova_numa_migrate.virt.step import step
 
 LOG = logging.getLogger(__name__)
 
@@ -60,12 +63,37 @@ def send(driver: Any, context: Any, instance: Any, move: Move) -> None:
             out.save_and_send()
             if move.disks is Disks.MIXED:
                 brought.bring(driver, context, instance, move)
+            if not move.in_place:
+                _keep_there(driver, context, instance, move)
         out.record(Step.SENT)
         move.homeward(out.digest).store(instance.system_metadata)
         instance.save()
     except Exception:
         go_on_here(driver, instance, move)
         raise
+
+
+def _keep_there(driver: Any, context: Any, instance: Any, move: Move) -> None:
+    """Have the source keep the checkpoint before the guest ends here.
+
+    A copy is in that host's memory first, and would be lost with its power.
+    Where the source cannot be asked, this host's own has to do.
+
+    :raises nova.exception.MigrationError: when it cannot keep it.
+    """
+    with step(context, instance, 'numa_migrate_sync'):
+        migration = objects.Migration.get_by_uuid(context, move.migration)
+        try:
+            driver.peers.sync_checkpoint(
+                context, migration.source_compute, instance
+            )
+        except rpc.Unanswered as error:
+            LOG.warning(
+                'Nobody knows whether the checkpoint would outlive the power '
+                'of host %(host)s: %(error)s',
+                {'host': migration.source_compute, 'error': error},
+                instance=instance,
+            )
 
 
 def go_on_here(driver: Any, instance: Any, move: Move) -> None:

@@ -146,6 +146,28 @@ class SharedTest(SharedTestCase):
             self.revert(self.server)
         self.assert_home()
 
+    def _home_says(self, error):
+        return mock.patch.object(
+            endpoint.NumaEndpoint,
+            'sync_checkpoint',
+            autospec=True,
+            side_effect=error,
+        )
+
+    def test_home_cannot_keep_the_checkpoint(self):
+        self.move()
+        with self._home_says(OSError('the disk is full')):
+            self.assert_stays('numa_migrate_sync')
+
+    def test_home_cannot_be_asked_to_keep_it(self):
+        self.move()
+        with (
+            self.assert_goes_on(self.server),
+            self._home_says(messaging.UnsupportedVersion('1.2')),
+        ):
+            self.revert(self.server)
+        self.assert_home()
+
     def test_it_cannot_go_on_at_home(self):
         self.move()
         self.fail_at_home()

@@ -94,6 +94,24 @@ class StoreTestCase(testtools.TestCase):
         self.assertFalse(self.store.is_spent('u1'))
         self.assertEqual('memory', self.store.image('u1').read_text())
 
+    def synced(self, call):
+        """What a call has outlive the host's power, in that order."""
+        with mock.patch.object(store, 'sync', autospec=True) as sync:
+            call('u1')
+        return [path.name for ((path,), _) in sync.call_args_list]
+
+    def test_what_outlives_the_power(self):
+        self.store.prepare()
+        self.store.image('u1').touch()
+        root = self.root.name
+        self.assertEqual(['u1.save', root], self.synced(self.store.keep))
+        self.assertEqual([root], self.synced(self.store.spend))
+        self.assertEqual([root], self.synced(self.store.unspend))
+
+    def test_what_is_not_here_is_not_kept(self):
+        self.store.prepare()
+        self.assertRaises(FileNotFoundError, self.store.keep, 'u1')
+
     def test_only_the_newest_counts(self):
         self.store.prepare()
         self.store.image('u1').touch()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other hosts may have deleted here."""
+"""What other hosts may have done with the checkpoints here."""
 
 import pathlib
 from unittest import mock
@@ -15,7 +15,7 @@ from nova_numa_migrate.compute import endpoint
 from nova_numa_migrate.compute import sweep
 
 
-class DiscardCheckpointTestCase(test.NoDBTestCase):
+class CheckpointTestCase(test.NoDBTestCase):
     def setUp(self):
         super().setUp()
         self.root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -57,3 +57,15 @@ class DiscardCheckpointTestCase(test.NoDBTestCase):
 
     def test_not_that_of_another_server(self):
         self.assertEqual(2, self.left_after(uuids.migration, uuids.other))
+
+    def test_it_is_kept(self):
+        keep = self.useFixture(
+            fixtures.MockPatchObject(store, 'sync', autospec=True)
+        ).mock
+        self.endpoint.sync_checkpoint(
+            mock.sentinel.context, objects.Instance(uuid=uuids.instance)
+        )
+        image = self.root / f'{uuids.instance}.save'
+        self.assertEqual(
+            [mock.call(image), mock.call(self.root)], keep.mock_calls
+        )

@@ -18,6 +18,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate import privsep
+from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import digest
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
@@ -70,7 +71,12 @@ class HomewardTestCase(patching.PatchingTestCase):
         )
         self.image = self.root / f'{uuids.instance}.save'
 
-    def a_move(self, state=move.State.RESTORED, at_a_revert=move.Disks.SHARED):
+    def a_move(
+        self,
+        state=move.State.RESTORED,
+        at_a_revert=move.Disks.SHARED,
+        in_place=False,
+    ):
         return move.Move(
             uuids.migration,
             hint.NodeMap((3, 2)),
@@ -79,6 +85,7 @@ class HomewardTestCase(patching.PatchingTestCase):
             'older',
             at_a_revert,
             HOME,
+            in_place,
         )
 
     def assert_goes_on(self, restored):
@@ -127,6 +134,15 @@ class SendTestCase(HomewardTestCase):
     def setUp(self):
         super().setUp()
         self.driver.user_and_group = (42, 43)
+        self.driver.peers = mock.create_autospec(
+            rpc.NumaComputeAPI, instance=True
+        )
+        self.sync = self.driver.peers.sync_checkpoint
+        self.patch(
+            objects.Migration,
+            'get_by_uuid',
+            return_value=objects.Migration(source_compute='compute1'),
+        )
         self.domain = mock.Mock(spec=['saveFlags', 'abortJob'])
         self.domain.saveFlags.side_effect = self.saved
         self.guest._domain = self.domain
@@ -159,6 +175,39 @@ class SendTestCase(HomewardTestCase):
             self.driver.checkpoints.journal(uuids.instance),
         )
         self.libvirt.restoreFlags.assert_not_called()
+
+    def test_its_source_keeps_it_first(self):
+        def synced(*_):
+            self.assertIsNone(self.stored())
+            self.driver.transport.send.assert_called_once()
+
+        self.sync.side_effect = synced
+        self.send()
+        self.sync.assert_called_once_with(
+            self.context, 'compute1', self.instance
+        )
+
+    def test_its_source_cannot_keep_it(self):
+        self.sync.side_effect = exception.MigrationPreCheckError(reason='full')
+        self.assertRaises(exception.MigrationPreCheckError, self.send)
+        self.assert_goes_on(restored=True)
+        self.save.assert_not_called()
+
+    def test_its_source_cannot_be_asked(self):
+        self.sync.side_effect = rpc.Unanswered(reason='too old')
+        with self.assertLogs(homeward.LOG.logger, 'WARNING'):
+            self.send()
+        self.assertIs(move.State.HOMEWARD, self.stored().state)
+
+    def test_one_that_stays_is_kept_here(self):
+        self.driver.get_host_ip_addr.return_value = HOME
+        sync = self.patch(journal, 'sync')
+        self.send(move.State.RESTORED, move.Disks.SHARED, True)
+        self.sync.assert_not_called()
+        self.driver.transport.send.assert_not_called()
+        # The directory with its journal.
+        self.assertEqual(mock.call(self.image), sync.mock_calls[1])
+        self.assertEqual(mock.call(self.root), sync.mock_calls[2])
 
     def test_the_save_fails(self):
         self.domain.saveFlags.side_effect = Failure
