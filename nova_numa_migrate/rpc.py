@@ -12,16 +12,19 @@ from typing import Any
 from nova import exception
 from nova import rpc
 from nova.compute import rpcapi
+import nova.conf
 from nova.objects import base
 import oslo_messaging as messaging
 
 from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.placement.report import CellPlacement
 
+CONF = nova.conf.CONF
+
 NAMESPACE = 'numa_migrate'
 
 #: Counts up with what the messages hold: 1.1 adds sync_brought, 1.2
-#: list_blockers and sync_checkpoint.
+#: list_blockers, sync_checkpoint and send_checkpoint.
 VERSION = '1.2'
 _FIRST = '1.0'
 
@@ -120,6 +123,26 @@ class NumaComputeAPI:
             context, host, 'sync_checkpoint', version='1.2', instance=instance
         )
 
+    def send_checkpoint(
+        self, context: Any, host: str, instance: Any, migration: str
+    ) -> None:
+        """Have the host send a checkpoint that this one was sent, once more.
+
+        :raises nova.exception.MigrationPreCheckError: when it does not.
+        """
+        # Only a host that has the file, and knows what is asked, is waited
+        # for as long as a transfer may take.
+        self.sync_checkpoint(context, host, instance)
+        self._call(
+            context,
+            host,
+            'send_checkpoint',
+            version='1.2',
+            patience=CONF.numa_migrate.transfer_timeout,
+            instance=instance,
+            migration=migration,
+        )
+
     def discard_checkpoint(
         self, context: Any, host: str, instance: Any, migration: str
     ) -> None:
@@ -141,16 +164,18 @@ class NumaComputeAPI:
         host: str,
         method: str,
         version: str = _FIRST,
+        patience: int | None = None,
         **arguments: Any,
     ) -> Any:
         """Ask a host.
 
         :param version: the first that has this method.
+        :param patience: seconds, as long as the host says that it is at it.
         :raises nova.exception.MigrationPreCheckError: when it does not
             answer, or cannot.
         """
         client = self._router.client(context).prepare(
-            server=host, version=version
+            server=host, version=version, **_waiting(patience)
         )
         try:
             return client.call(context, method, **arguments)
@@ -174,6 +199,15 @@ def _is_too_old(error: BaseException | None) -> bool:
     Over a real bus it comes as a name alone.
     """
     return getattr(error, 'exc_type', type(error).__name__) in _TOO_OLD
+
+
+def _waiting(patience: int | None) -> dict[str, int]:
+    if patience is None:
+        return {}
+    return {
+        'timeout': max(patience, CONF.long_rpc_timeout),
+        'call_monitor_timeout': CONF.rpc_response_timeout,
+    }
 
 
 def _is_unanswered(error: Exception) -> bool:

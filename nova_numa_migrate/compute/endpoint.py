@@ -61,8 +61,17 @@ class NumaEndpoint:
         self._manager.driver.sync_brought(instance, names)
 
     def sync_checkpoint(self, context: Any, instance: Any) -> None:
-        """On the source: what has come must not be lost with the power."""
+        """On the source: what has come must not be lost with the power.
+
+        And on the destination, before it is asked to send that again.
+        """
         self._manager.driver.checkpoints.keep(instance.uuid)
+
+    def send_checkpoint(
+        self, context: Any, instance: Any, migration: str
+    ) -> None:
+        """On the destination: the source has lost what it was sent."""
+        self._manager.driver.send_again(instance, migration)
 
     def discard_checkpoint(
         self, context: Any, instance: Any, migration: str

@@ -57,7 +57,7 @@ def restore(
 
     :param event: the name of this step.
     :param digest: of the checkpoint when it was sent; empty where the file
-        has not been sent.
+        has not been sent, or was checked already.
     :param fresh_xml: Nova's XML for the guest on this host.
     :param pause: leave the guest paused; Nova resumes what is returned when
         the ports are ready.

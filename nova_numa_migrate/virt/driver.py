@@ -40,6 +40,7 @@ from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import in_place
 from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import provider
+from nova_numa_migrate.virt import second_copy
 from nova_numa_migrate.virt import source
 
 CONF = nova.conf.CONF
@@ -235,15 +236,12 @@ class NumaLibvirtDriver(
         bound.come_home(instance, migration)
         home = homecoming.Homecoming.of(self, instance)
         if home.journal is not None:
-            destination.require(self.checkpoints.image(instance.uuid))
             self._bring_back(context, instance, home.journal.digest, finish)
         elif not home.still_here:
             finish()
-        self.checkpoints.discard(instance.uuid)
         if home.brought:
-            self.peers.discard_checkpoint(
-                context, migration.dest_compute, instance, migration.uuid
-            )
+            homecoming.over(self, context, instance)
+        self.checkpoints.discard(instance.uuid)
 
     def reboot(
         self,
@@ -320,6 +318,7 @@ class NumaLibvirtDriver(
         finish: Callable[[], Any],
     ) -> None:
         image = self.checkpoints.image(instance.uuid)
+        digest = second_copy.require(self, context, instance, digest)
         try:
             brought.take(instance)
             disks.keep_as_it_is(self, instance)
@@ -360,7 +359,7 @@ class NumaLibvirtDriver(
         if reverts and move is not None and move.in_place:
             return False
         if move is None or move.state is not State.HOMEWARD or not reverts:
-            self.checkpoints.discard(instance.uuid)
+            homecoming.give_up(self, instance)
         return super().delete_instance_files(instance)
 
     def _restoring(

@@ -24,6 +24,7 @@ from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import outbound
 from nova_numa_migrate.virt import pages
 from nova_numa_migrate.virt import savable
+from nova_numa_migrate.virt import second_copy
 from nova_numa_migrate.virt import source
 
 LOG = logging.getLogger(__name__)
@@ -156,6 +157,13 @@ class GuestsMixin(_Driver):
         """
         if homeward.goes_with_state(self, instance, move):
             homeward.send(self, context, instance, move)
+
+    def send_again(self, instance: Any, migration: str) -> None:
+        """Bring a checkpoint to its source once more.
+
+        :raises Exception: see second_copy.send.
+        """
+        second_copy.send(self, instance, migration)
 
     def sync_brought(self, instance: Any, names: Sequence[str]) -> None:
         """Have disk files that were brought here outlive the host's power.

@@ -117,7 +117,12 @@ def pending(driver: Any, instance: Any) -> Journal | None:
     if move is None or move.state in (State.RESTORED, State.NONE):
         return None
     image = driver.checkpoints.image(instance.uuid)
-    if not image.exists() or not driver.is_gone(instance):
+    # One that is missing here is at the destination, see second_copy.
+    there = image.exists() or (
+        is_brought(driver, instance)
+        and not driver.checkpoints.is_spent(instance.uuid)
+    )
+    if not there or not driver.is_gone(instance):
         return None
     if move.state is State.HOMEWARD:
         return _brought(move)
@@ -125,6 +130,33 @@ def pending(driver: Any, instance: Any) -> Journal | None:
     if journal is None or journal.migration != move.migration:
         return None
     return None if journal.step in (Step.SAVING, Step.AWAITED) else journal
+
+
+def is_brought(driver: Any, instance: Any) -> bool:
+    """Whether this host was sent the checkpoint, which another has as well.
+
+    Not so of a guest that has stayed on its host, nor on any host that has
+    the guest by what came after.
+    """
+    move = Move.of(instance.system_metadata)
+    return (
+        move is not None
+        and move.state is State.HOMEWARD
+        and not move.in_place
+        and move.home == driver.get_host_ip_addr()
+    )
+
+
+def give_up(driver: Any, instance: Any) -> None:
+    """The guest's files here are deleted, and its state with them.
+
+    Nobody may fetch that again; saved with whatever is saved next.
+    """
+    if is_brought(driver, instance):
+        move = Move.of(instance.system_metadata)
+        if move is not None:
+            move.with_state(State.NONE).store(instance.system_metadata)
+    driver.checkpoints.discard(instance.uuid)
 
 
 def _brought(move: Move) -> Journal:

@@ -12,6 +12,7 @@ from nova.tests import fixtures as nova_fixtures
 import oslo_messaging as messaging
 
 from nova_numa_migrate.compute import endpoint
+from nova_numa_migrate.virt import driver
 from tests.functional import failing
 from tests.functional import fake_disks
 from tests.functional import fake_rbd
@@ -208,6 +209,59 @@ class SharedTest(SharedTestCase):
             )
             self.wait_for(self.server, 'ACTIVE')
         self.assert_home()
+
+
+@ddt.ddt
+class LostAtHomeTest(SharedTestCase):
+    """The source loses the checkpoint before the guest goes on from it."""
+
+    def setUp(self):
+        super().setUp()
+        self.move()
+
+    def lose(self, content):
+        """What is found there then; None where the file is gone."""
+        begin = driver.NumaLibvirtDriver.begin_return
+
+        def begin_without_it(driver, instance):
+            image = driver.checkpoints.image(instance.uuid)
+            if content is None:
+                image.unlink()
+            else:
+                image.write_text(content)
+            begin(driver, instance)
+
+        return mock.patch.object(
+            driver.NumaLibvirtDriver, 'begin_return', begin_without_it
+        )
+
+    @ddt.data(None, 'half')
+    def test_it_is_fetched(self, content):
+        with self.assert_goes_on(self.server), self.lose(content):
+            self.revert(self.server)
+        self.assert_home()
+
+    @ddt.data(None, 'half')
+    def test_it_cannot_be_fetched(self, content):
+        unsent = mock.patch.object(
+            driver.NumaLibvirtDriver,
+            'send_again',
+            autospec=True,
+            side_effect=OSError('connection lost'),
+        )
+        with self.assert_goes_on(self.server):
+            with self.lose(content), unsent:
+                self.post_revert()
+                self.wait_for(self.server, 'ERROR')
+            told = self.failed_events()['compute_finish_revert_resize']
+            self.assertIn('on host compute2 could not be fetched', told)
+            self.assertIn('openstack server reboot --hard', told)
+            for host in ('compute1', 'compute2'):
+                self.computes[host].manager._sweep_checkpoints(self.ctxt)
+            self.assertEqual([], self.running_on(self.server))
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assert_guest_on_nodes(self.server, [0, 1])
+        self._wait_for_assert(self._assert_nothing_left)
 
 
 class RbdTest(RevertTestCase):

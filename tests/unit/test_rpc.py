@@ -1,35 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it means that another host does not answer, or is too old to."""
+"""How other hosts are asked, and what it means that one does not answer."""
 
 from unittest import mock
 
 import ddt
+import fixtures
 from nova import context
 from nova import exception
 from nova import objects
 from nova import rpc as novas
 from nova import test
+import nova.conf
 import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import rpc
-from tests.unit import patching
+from nova_numa_migrate.conf import numa_migrate
 
-UNSUPPORTED = messaging.UnsupportedVersion('1.2')
+
+class RpcTestCase(test.NoDBTestCase):
+    def setUp(self):
+        super().setUp()
+        numa_migrate.register_opts(nova.conf.CONF)
+        for name in ('get_client', 'ClientRouter'):
+            router = self.useFixture(
+                fixtures.MockPatchObject(novas, name, autospec=True)
+            ).mock
+        self.prepare = router.return_value.client.return_value.prepare
+        self.call = self.prepare.return_value.call
+        self.context = context.get_admin_context()
+        self.instance = objects.Instance(uuid=uuids.instance)
+        self.api = rpc.NumaComputeAPI()
+
+
+class SendTestCase(RpcTestCase):
+    def send(self):
+        self.api.send_checkpoint(
+            self.context, 'compute2', self.instance, uuids.migration
+        )
+
+    def test_it_is_waited_for(self):
+        self.flags(rpc_response_timeout=50, long_rpc_timeout=100)
+        self.flags(transfer_timeout=200, group='numa_migrate')
+        self.send()
+        prepared = mock.call(server='compute2', version='1.2')
+        patiently = mock.call(
+            server='compute2',
+            version='1.2',
+            timeout=200,
+            call_monitor_timeout=50,
+        )
+        self.assertEqual([prepared, patiently], self.prepare.call_args_list)
+        self.assertEqual(
+            ['sync_checkpoint', 'send_checkpoint'],
+            [call.args[1] for call in self.call.call_args_list],
+        )
+
+    def test_not_for_a_host_that_cannot(self):
+        self.call.side_effect = messaging.UnsupportedVersion('1.2')
+        self.assertRaises(rpc.Unanswered, self.send)
+        self.assertEqual(1, self.call.call_count)
 
 
 @ddt.ddt
-class ListBlockersTestCase(patching.PatchingTestCase):
-    def setUp(self):
-        super().setUp()
-        router = self.patch(novas, 'ClientRouter')
-        self.patch(novas, 'get_client')
-        self.prepare = router.return_value.client.return_value.prepare
-        self.call = self.prepare.return_value.call
-
+class ListBlockersTestCase(RpcTestCase):
     def found(self):
-        instance = objects.Instance(host='compute1')
-        return rpc.NumaComputeAPI().list_blockers(mock.sentinel.c, instance)
+        self.instance.host = 'compute1'
+        return self.api.list_blockers(self.context, self.instance)
 
     def test_what_the_source_says(self):
         self.call.return_value = ['vTPM (tpm0)']
@@ -37,7 +74,7 @@ class ListBlockersTestCase(patching.PatchingTestCase):
         self.prepare.assert_called_once_with(server='compute1', version='1.2')
 
     @ddt.data(
-        UNSUPPORTED,
+        messaging.UnsupportedVersion('1.2'),
         # As a bus brings it.
         messaging.RemoteError('UnsupportedVersion', 'no endpoint'),
     )
@@ -55,24 +92,17 @@ class ListBlockersTestCase(patching.PatchingTestCase):
 
 
 @ddt.ddt
-class AnswerTestCase(test.NoDBTestCase):
+class AnswerTestCase(RpcTestCase):
     def failure_for(self, error):
         """The exception that a caller sees for one of the messaging's."""
-        with (
-            mock.patch.object(novas, 'get_client', autospec=True),
-            mock.patch.object(novas, 'ClientRouter', autospec=True) as router,
-        ):
-            client = router.return_value.client.return_value
-            client.prepare.return_value.call.side_effect = error
-            return self.assertRaises(
-                type(error)
-                if isinstance(error, exception.NovaException)
-                else exception.MigrationPreCheckError,
-                rpc.NumaComputeAPI().sync_checkpoint,
-                context.get_admin_context(),
-                'compute1',
-                objects.Instance(uuid=uuids.instance),
-            )
+        self.call.side_effect = error
+        return self.assertRaises(
+            exception.NovaException,
+            self.api.sync_checkpoint,
+            self.context,
+            'compute1',
+            self.instance,
+        )
 
     @ddt.data(
         messaging.MessagingTimeout('60 s'),

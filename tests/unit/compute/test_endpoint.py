@@ -24,7 +24,8 @@ class CheckpointTestCase(test.NoDBTestCase):
             mock.Mock(
                 spec=['driver'],
                 driver=mock.Mock(
-                    spec=['checkpoints'], checkpoints=checkpoints
+                    spec=['checkpoints', 'send_again'],
+                    checkpoints=checkpoints,
                 ),
             )
         )
@@ -68,4 +69,13 @@ class CheckpointTestCase(test.NoDBTestCase):
         image = self.root / f'{uuids.instance}.save'
         self.assertEqual(
             [mock.call(image), mock.call(self.root)], keep.mock_calls
+        )
+
+    def test_it_is_sent_again(self):
+        instance = objects.Instance(uuid=uuids.instance)
+        self.endpoint.send_checkpoint(
+            mock.sentinel.context, instance, uuids.migration
+        )
+        self.endpoint._manager.driver.send_again.assert_called_once_with(
+            instance, uuids.migration
         )

@@ -7,12 +7,14 @@ import ddt
 import fixtures
 from nova import exception as nova_exception
 from nova import objects
+from nova.compute import task_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
 from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import second_copy
 from tests.unit.virt import driver_base
 
 Step = journal.Step
@@ -35,7 +37,17 @@ class RebootTestCase(driver_base.DriverTestCase):
         self.patch(
             objects.Migration,
             'get_by_uuid',
-            return_value=objects.Migration(dest_compute='compute2'),
+            return_value=objects.Migration(
+                uuid=uuids.migration, dest_compute='compute2'
+            ),
+        )
+        self.address = self.patch(
+            driver.NumaLibvirtDriver,
+            'get_host_ip_addr',
+            return_value=driver_base.HOME,
+        )
+        self.fetched = self.patch(
+            second_copy, 'require', side_effect=lambda *args: args[-1]
         )
         self.gone = self.patch(
             driver.NumaLibvirtDriver, 'is_gone', return_value=True
@@ -124,6 +136,45 @@ class RebootTestCase(driver_base.DriverTestCase):
         self.assertEqual(['.json', '.save'], self.left())
         stored = move.Move.of(self.instance.system_metadata)
         self.assertIs(move.State.SAVED, stored.state)
+
+    def test_one_that_was_brought_home_and_is_not_here(self):
+        self.remember(move.State.HOMEWARD)
+        self.assertTrue(self.driver.has_pending_state(self.instance))
+        self.reboot()
+        self.fetched.assert_called_once_with(
+            self.driver, self.context, self.instance, 'digest'
+        )
+        self.assertEqual(['finish_revert_migration', 'restore'], self.names())
+
+    def assert_nothing_is_fetched(self):
+        self.assertFalse(self.driver.has_pending_state(self.instance))
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_not_of_one_that_has_stayed(self):
+        self.remember(move.State.HOMEWARD, in_place=True)
+        self.assert_nothing_is_fetched()
+
+    def test_not_of_one_that_may_have_gone_on(self):
+        self.remember(move.State.HOMEWARD)
+        self.checkpoint()
+        self.driver.checkpoints.spend(uuids.instance)
+        self.assert_nothing_is_fetched()
+
+    def test_not_of_one_that_was_evacuated_from_there(self):
+        self.address.return_value = '10.1.0.13'
+        self.remember(move.State.HOMEWARD)
+        self.assert_nothing_is_fetched()
+
+    def test_not_of_one_whose_disks_were_deleted(self):
+        """As a rebuild does."""
+        self.instance.task_state = task_states.REBUILDING
+        self.remember(move.State.HOMEWARD)
+        self.checkpoint(Step.SENT)
+        self.driver.delete_instance_files(self.instance)
+        self.calls.clear()
+        self.assertEqual([], self.left())
+        self.assert_nothing_is_fetched()
 
     def test_the_move_is_known_as_long_as_it_is_pending(self):
         self.remember(move.State.RETURNING)

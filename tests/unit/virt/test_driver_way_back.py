@@ -13,9 +13,13 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import move
 from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import second_copy
 from tests.unit.virt import driver_base
 
+HOME = driver_base.HOME
 Step = journal.Step
 BOOT = ['finish_revert_migration', '_create_guest']
 
@@ -27,6 +31,21 @@ class WayBackTestCase(driver_base.DriverTestCase):
         self.starting('finish_revert_migration')
         self.restore = self.expect_restore()
         self.goes_on = self.patch(interrupted, 'goes_on', return_value=False)
+        self.peers = mock.create_autospec(rpc.NumaComputeAPI, instance=True)
+        self.useFixture(
+            fixtures.MockPatchObject(self.driver, 'peers', self.peers)
+        )
+        self.patch(
+            objects.Migration,
+            'get_by_uuid',
+            return_value=objects.Migration(
+                uuid=uuids.migration, dest_compute='compute2'
+            ),
+        )
+        for name, found in (('is_gone', True), ('get_host_ip_addr', HOME)):
+            self.patch(driver.NumaLibvirtDriver, name, return_value=found)
+        for name in ('event_start', 'event_finish_with_failure'):
+            self.patch(objects.InstanceActionEvent, name)
 
     def revert(self, task_state=task_states.RESIZE_REVERTING):
         self.instance.task_state = task_state
@@ -78,27 +97,31 @@ class WayBackTestCase(driver_base.DriverTestCase):
     def test_one_that_was_brought_from_the_destination(self):
         self.remember(move.State.HOMEWARD, at_a_revert=move.Disks.SHARED)
         self.checkpoint(Step.SENT, digest='older')
-        peers = self.useFixture(
-            fixtures.MockPatchObject(
-                rpc.NumaComputeAPI, 'discard_checkpoint', autospec=True
-            )
-        ).mock
-        self.patch(rpc.NumaComputeAPI, '__init__', return_value=None)
+        required = self.patch(second_copy, 'require', return_value='')
         self.revert()
         self.assert_restored()
-        self.assertEqual('digest', self.restore.call_args.args[5])
-        peers.assert_called_once_with(
+        required.assert_called_once_with(
+            self.driver, self.context, self.instance, 'digest'
+        )
+        self.assertEqual('', self.restore.call_args.args[5])
+        self.peers.discard_checkpoint.assert_called_once_with(
             self.context,
             'compute2',
             self.instance,
             uuids.migration,
         )
+        # Whatever comes, nobody fetches it again.
+        stored = move.Move.of(self.instance.system_metadata)
+        self.assertIs(move.State.RESTORED, stored.state)
 
-    def test_one_that_was_brought_and_is_not_here(self):
+    def test_one_that_was_brought_and_is_nowhere(self):
         self.remember(move.State.HOMEWARD, at_a_revert=move.Disks.SHARED)
-        error = self.assertRaises(nova_exception.MigrationError, self.revert)
+        self.peers.send_checkpoint.side_effect = driver_base.Failure('gone')
+        error = self.assertRaises(homecoming.Kept, self.revert)
         self.assertIn(str(self.image), str(error))
+        self.assertIn('host compute2', str(error))
         self.assertEqual([], self.calls)
+        self.assertTrue(self.driver.has_pending_state(self.instance))
 
     def test_an_incomplete_checkpoint(self):
         self.remember()
@@ -158,8 +181,6 @@ class WayBackTestCase(driver_base.DriverTestCase):
     def test_one_that_was_going_on_here_already(self, state, runs, calls):
         self.remember(state)
         self.checkpoint(Step.SENT)
-        self.patch(rpc.NumaComputeAPI, '__init__', return_value=None)
-        self.patch(rpc.NumaComputeAPI, 'discard_checkpoint')
         self.driver.checkpoints.spend(uuids.instance)
         self.goes_on.return_value = runs
         self.revert(task_states.RESIZE_MIGRATING)
@@ -173,14 +194,13 @@ class WayBackTestCase(driver_base.DriverTestCase):
         """Its service died between the restore and the mark of that."""
         self.remember(state)
         self.checkpoint(Step.SENT)
-        self.patch(rpc.NumaComputeAPI, '__init__', return_value=None)
-        peers = self.patch(rpc.NumaComputeAPI, 'discard_checkpoint')
         self.goes_on.return_value = True
         self.revert()
         self.assertEqual([], self.names())
         self.assertEqual([], self.left())
         # What the destination has kept for it is of no use any more.
-        self.assertEqual(state is move.State.HOMEWARD, peers.called)
+        told = self.peers.discard_checkpoint.called
+        self.assertEqual(state is move.State.HOMEWARD, told)
 
     def test_an_interrupted_save_of_which_nothing_is_known(self):
         self.remember()
