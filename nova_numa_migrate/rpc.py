@@ -24,7 +24,7 @@ CONF = nova.conf.CONF
 NAMESPACE = 'numa_migrate'
 
 #: Counts up with what the messages hold: 1.1 adds sync_brought, 1.2
-#: list_blockers, sync_checkpoint and send_checkpoint.
+#: list_blockers, check_return, sync_checkpoint and send_checkpoint.
 VERSION = '1.2'
 _FIRST = '1.0'
 
@@ -82,6 +82,23 @@ class NumaComputeAPI:
             context,
             host,
             'check_destination',
+            instance=instance,
+            demand=demand.to_primitive(),
+        )
+        return found
+
+    def check_return(
+        self, context: Any, host: str, instance: Any, demand: Demand
+    ) -> list[str]:
+        """Why the source cannot have its guest back; empty when it can.
+
+        :raises Unanswered: where nobody knows.
+        """
+        found: list[str] = self._call(
+            context,
+            host,
+            'check_return',
+            version='1.2',
             instance=instance,
             demand=demand.to_primitive(),
         )

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether this host, the destination, can go on with a guest.
+"""Whether this host can go on with a guest.
 
-Asked twice while the guest runs on: before the claim, so that Nova tries the
-next host, and by the source right before it saves the guest, when everything
-else is ready.  A guest that goes back to its nodes on this host is asked for
-once, before it is saved.
+Asked twice of a destination while the guest runs on: before the claim, so that
+Nova tries the next host, and by the source right before it saves the guest,
+when everything else is ready.  And once of the source, before a revert takes
+the guest back to it.
 """
 
 from __future__ import annotations
@@ -80,36 +80,6 @@ def at_the_save(
     if topology is None:
         asked = Move.of(instance.system_metadata)
         topology = asked and fit.bare(instance.flavor, asked.node_map.nodes)
-    return _at_the_save(manager, context, instance, demand, topology)
-
-
-def at_the_return(manager: Any, context: Any, instance: Any) -> None:
-    """Refuse to take a guest back to cells that cannot have it now.
-
-    :raises nova.exception.MigrationPreCheckError: with every reason.
-    """
-    demand = manager.driver.demand_of(instance)
-    topology = instance.migration_context.old_numa_topology
-    if topology is None:
-        bound = _bound_before(instance)
-        topology = bound and fit.bare(instance.flavor, bound.nodes)
-    refusals = _at_the_save(manager, context, instance, demand, topology)
-    if refusals:
-        raise exception.MigrationPreCheckError(
-            reason=demands.told(manager.host, refusals)
-        )
-
-
-def _bound_before(instance: Any) -> Binding | None:
-    metadata = instance.system_metadata
-    move = Move.of(metadata)
-    return Binding.before(metadata, move.migration) if move else None
-
-
-def _at_the_save(
-    manager: Any, context: Any, instance: Any, demand: Demand, topology: Any
-) -> list[str]:
-    """Of a bare guest that is to be bound to nothing, no memory is asked."""
     cells = topology.cells if topology else ()
     nodes = [cell.id for cell in cells]
     return [
@@ -118,12 +88,45 @@ def _at_the_save(
     ]
 
 
+def at_the_return(manager: Any, instance: Any, demand: Demand) -> list[str]:
+    """Why this host, the source, cannot have its guest back; empty if it can.
+
+    Its CPU is not asked of: what the guest has is this host's.
+    """
+    topology = instance.migration_context.old_numa_topology
+    if topology is None:
+        bound = _bound_before(instance)
+        if bound is not None and bound.host == manager.host:
+            topology = fit.bare(instance.flavor, bound.nodes)
+    cells = topology.cells if topology else ()
+    refusals = [
+        *_host_refusals(manager.driver, [cell.id for cell in cells], demand),
+        *manager.rt.short_of_memory(instance.uuid, cells),
+    ]
+    return [demands.told(manager.host, refusals)] if refusals else []
+
+
+def _bound_before(instance: Any) -> Binding | None:
+    metadata = instance.system_metadata
+    move = Move.of(metadata)
+    return Binding.before(metadata, move.migration) if move else None
+
+
 def _refusals(
     driver: Any,
     context: Any,
     instance: Any,
     nodes: Iterable[int],
     demand: Demand,
+) -> list[str]:
+    return [
+        *_host_refusals(driver, nodes, demand),
+        *_cpu_refusals(driver, context, instance),
+    ]
+
+
+def _host_refusals(
+    driver: Any, nodes: Iterable[int], demand: Demand
 ) -> list[str]:
     host = driver._host
     shortage = demands.disk_shortage(driver.checkpoints.root, demand.kib)
@@ -135,7 +138,6 @@ def _refusals(
             host.get_connection().getCapabilities(),
             host.get_version(),
         ),
-        *_cpu_refusals(driver, context, instance),
         *([shortage] if shortage else ()),
     ]
 

@@ -45,6 +45,14 @@ class NumaEndpoint:
         )
         return [told(self._manager.host, refusals)] if refusals else []
 
+    def check_return(
+        self, context: Any, instance: Any, demand: dict[str, Any]
+    ) -> list[str]:
+        """On the source: can the guest come home now?"""
+        return acceptance.at_the_return(
+            self._manager, instance, Demand(**demand)
+        )
+
     def measure_placement(
         self, context: Any, instance: Any
     ) -> list[dict[str, Any]]:

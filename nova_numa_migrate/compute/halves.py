@@ -91,6 +91,9 @@ def second(
             # Nova forgets them at the end, however that was.
             instance.old_flavor = instance.new_flavor = instance.flavor
             _leave(instance, migration, 'reverted')
+        finally:
+            # Its memory was held for it, see acceptance.
+            manager.rt.arrived(instance.uuid)
 
 
 def give_back(

@@ -8,13 +8,17 @@ as it was: the guest goes on here, and can be confirmed or reverted again.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+from nova import exception
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 from oslo_log import log as logging
 
+from nova_numa_migrate import rpc
 from nova_numa_migrate.compute import acceptance
+from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
@@ -33,7 +37,7 @@ def send_home(
     if move is None:
         return True
     try:
-        _check_room(manager, context, instance, move)
+        _check_room(manager, context, instance, migration, move)
         manager.driver.send_home(context, instance, move)
     except Exception as error:
         LOG.exception(
@@ -46,19 +50,52 @@ def send_home(
     return True
 
 
-def _check_room(manager: Any, context: Any, instance: Any, move: Move) -> None:
-    """A guest that stays on its host must fit its old nodes once more.
+def _check_room(
+    manager: Any, context: Any, instance: Any, migration: Any, move: Move
+) -> None:
+    """A guest that runs here must fit its old nodes once more.
+
+    Nova's books say less than the kernel, and of a bare guest nothing.
 
     :raises nova.exception.MigrationPreCheckError: with every reason.
     """
-    if not move.in_place or move.state is not State.RESTORED:
-        return
-    if manager.driver.is_gone(instance):
+    if move.state is not State.RESTORED or manager.driver.is_gone(instance):
         return
     with compute_utils.EventReporter(
         context, 'numa_migrate_check', manager.host, instance.uuid
     ):
-        acceptance.at_the_return(manager, context, instance)
+        refusals = _ask_home(manager, context, instance, migration, move)
+        if refusals:
+            raise exception.MigrationPreCheckError(
+                reason=f'{"; ".join(refusals)}. The guest runs on'
+            )
+
+
+def _ask_home(
+    manager: Any, context: Any, instance: Any, migration: Any, move: Move
+) -> list[str]:
+    """Why the source cannot have the guest back; nothing where it is silent.
+
+    The second half of a revert waits for a source that does not run.
+    """
+    demand = manager.driver.demand_of(instance)
+    if move.in_place:
+        return acceptance.at_the_return(manager, instance, demand)
+    if move.disks is Disks.KEPT:
+        # What it goes on from is there, and was saved there.
+        demand = dataclasses.replace(demand, hypervisor=0, kib=0)
+    try:
+        found: list[str] = manager.driver.peers.check_return(
+            context, migration.source_compute, instance, demand
+        )
+    except rpc.Unanswered as error:
+        LOG.warning(
+            'Nobody knows whether the source has room for the guest: %s',
+            error,
+            instance=instance,
+        )
+        return []
+    return found
 
 
 def call_off(

@@ -194,6 +194,23 @@ class RevertTest(BoundTestCase):
         self.hard_reboot(self.server)
         self.assert_bound(self.server, (3, 1), (1, 1), host=HERE)
 
+    def test_where_another_guest_has_taken_the_memory(self):
+        self.hinted_migrate(self.server, [3, 1], THERE)
+        self.nodes.set(0, MIB // 2 + 127)
+        with self.assert_goes_on(self.server):
+            self.post_action(self.server, {'revertResize': None})
+            self._wait_for_server_parameter(
+                self.server,
+                {'status': 'VERIFY_RESIZE', 'OS-EXT-STS:task_state': None},
+            )
+        details = self.failed_events()['numa_migrate_check']
+        self.assertIn(f'Host {HERE} cannot take the guest', details)
+        self.assertIn('node 0 has 383 MiB free now', details)
+        self.assert_bound(self.server, (3, 1), (1, 1), host=THERE)
+        self.nodes.set(0, MIB // 2 + 128)
+        self.revert(self.server)
+        self.assert_as_before()
+
     def test_to_being_bound_to_nothing(self):
         for host in (HERE, THERE):
             server = self.boot_bare(1)

@@ -160,6 +160,34 @@ class SharedTest(SharedTestCase):
         with self._home_says(OSError('the disk is full')):
             self.assert_stays('numa_migrate_sync')
 
+    def test_home_is_short_of_memory(self):
+        self.move()
+        self.nodes.set(1, 512 + 127)
+        self.assert_stays('numa_migrate_check')
+        details = self.failed_events()['numa_migrate_check']
+        self.assertIn('Host compute1 cannot take the guest', details)
+        self.assertIn('node 1 has 639 MiB free now', details)
+        self.nodes.set(1, 512 + 128)
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+
+    def test_home_cannot_be_asked_for_room(self):
+        self.move()
+        self.nodes.set(1, 0)
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(
+                endpoint.NumaEndpoint,
+                'check_return',
+                autospec=True,
+                side_effect=messaging.UnsupportedVersion('1.2'),
+            ),
+        ):
+            self.revert(self.server)
+        self.nodes.set(1, 4096)
+        self.assert_home()
+
     def test_home_cannot_be_asked_to_keep_it(self):
         self.move()
         with (

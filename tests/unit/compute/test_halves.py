@@ -142,6 +142,7 @@ class FirstTestCase(HalvesTestCase):
         )
 
     def test_the_guest_runs_on(self):
+        self.patch(revert, 'send_home', return_value=True)
         self.driver.is_gone.return_value = False
         self.first.side_effect = self.fail(moves.Failure())
         with self.assertLogs(halves.LOG.logger, 'ERROR'):
@@ -171,6 +172,7 @@ class SecondTestCase(HalvesTestCase):
         self.known.return_value = moves.an_instance(task_state=None)
         self.manager.finish_revert_resize(*self.arguments)
         self.second.assert_called_once_with(*self.arguments)
+        self.manager.rt.arrived.assert_called_with(uuids.instance)
 
     def test_one_without_a_hint_is_novas(self):
         move.forget(self.instance.system_metadata)
@@ -196,6 +198,8 @@ class SecondTestCase(HalvesTestCase):
             type(error), self.manager.finish_revert_resize, *self.arguments
         )
         self.assertEqual((vm_states.ERROR, None, 'error'), self.state())
+        # Nor does anybody hold its memory.
+        self.manager.rt.arrived.assert_called_once_with(uuids.instance)
 
     def test_the_guest_could_not_be_started(self):
         self.driver.has_pending_state.return_value = True

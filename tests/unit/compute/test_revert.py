@@ -4,6 +4,7 @@
 from unittest import mock
 
 import ddt
+from nova import exception
 from nova import objects
 from nova.compute import manager as novas
 from nova.compute import task_states
@@ -12,11 +13,15 @@ from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
+from nova_numa_migrate import rpc
+from nova_numa_migrate.checkpoint import demand
 from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import revert
 from nova_numa_migrate.virt import driver
 from tests.unit.compute import moves
+
+DEMAND = demand.Demand('x86_64', 'pc', 8002001, 1024)
 
 
 class RevertTestCase(moves.MovesTestCase):
@@ -34,6 +39,16 @@ class RevertTestCase(moves.MovesTestCase):
         self.manager.driver = self.driver
         self.manager.rt = mock.Mock(spec=['arrived'])
         self.driver.is_gone.return_value = False
+        self.driver.demand_of.return_value = DEMAND
+        self.driver.peers = mock.create_autospec(
+            rpc.NumaComputeAPI, instance=True
+        )
+        self.home = self.driver.peers.check_return
+        self.home.return_value = []
+        self.patch(objects.InstanceActionEvent, 'event_start')
+        self.told = self.patch(
+            objects.InstanceActionEvent, 'event_finish_with_failure'
+        )
         self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
         self.save_nothing()
         self.patch(
@@ -84,50 +99,81 @@ class SendHomeTestCase(RevertTestCase):
             self.context, self.instance, self.migration, mock.sentinel.spec
         )
 
-    def stay(self, state=move.State.RESTORED, **fields):
-        """The guest has stayed on its host; may its old nodes have it?"""
-        a_move = moves.a_move(state, **{'in_place': True, **fields})
-        a_move.store(self.instance.system_metadata)
-        self.patch(objects.InstanceActionEvent, 'event_start')
-        self.told = self.patch(
-            objects.InstanceActionEvent, 'event_finish_with_failure'
-        )
-        return self.patch(acceptance, 'at_the_return')
+    def remember(self, state=move.State.RESTORED, **fields):
+        self.move = moves.a_move(state, **fields)
+        self.move.store(self.instance.system_metadata)
 
-    def test_one_that_stays_on_its_host_must_fit_there(self):
-        self.stay().side_effect = moves.Failure('node 2 is short')
-        self.revert()
+    def asked(self):
+        """What the source is asked for."""
+        self.home.assert_called_once_with(
+            self.context, 'src', self.instance, mock.ANY
+        )
+        return self.home.call_args.args[3]
+
+    def assert_refused(self):
         self.assert_called_off()
         self.driver.send_home.assert_not_called()
-        self.assertIsInstance(
-            self.told.call_args.kwargs['exc_val'], moves.Failure
-        )
+        told = self.told.call_args.kwargs['exc_val']
+        self.assertIn('no room; no memory. The guest runs on', str(told))
 
-    def test_one_that_does(self):
-        at_the_return = self.stay()
+    @ddt.data(move.Disks.SHARED, move.Disks.MIXED, move.Disks.KEPT)
+    def test_its_source_has_no_room(self, disks):
+        self.remember(disks=disks)
+        self.home.return_value = ['no room', 'no memory']
+        self.revert()
+        self.assert_refused()
+
+    @ddt.data(move.Disks.SHARED, move.Disks.MIXED)
+    def test_its_source_has_room_for_what_is_sent(self, disks):
+        self.remember(disks=disks)
+        self.revert()
+        self.assertEqual(DEMAND, self.asked())
+        self.assert_novas()
+
+    def test_nothing_is_sent_of_one_that_goes_back(self):
+        self.remember(disks=move.Disks.KEPT)
+        self.revert()
+        self.assertEqual(demand.Demand('x86_64', 'pc', 0, 0), self.asked())
+        self.assert_novas()
+
+    def test_its_source_does_not_answer(self):
+        self.home.side_effect = rpc.Unanswered(reason='60 s')
+        with self.assertLogs(revert.LOG.logger, 'WARNING'):
+            self.revert()
+        self.assert_novas()
+
+    def test_its_source_fails(self):
+        self.home.side_effect = exception.MigrationPreCheckError(reason='bug')
+        self.revert()
+        self.assert_called_off()
+
+    def test_one_that_stays_on_its_host_must_fit_there(self):
+        self.remember(in_place=True)
+        at_the_return = self.patch(
+            acceptance, 'at_the_return', return_value=['no room', 'no memory']
+        )
         self.revert()
         at_the_return.assert_called_once_with(
-            self.manager, self.context, self.instance
+            self.manager, self.instance, DEMAND
         )
-        self.assert_novas()
+        self.home.assert_not_called()
+        self.assert_refused()
 
     @ddt.data(
         {'state': move.State.NONE},
         {'state': move.State.HOMEWARD},
-        {'in_place': False},
         {'migration': uuids.earlier},
     )
     def test_of_the_others_it_is_not_asked(self, fields):
-        at_the_return = self.stay(**fields)
+        self.remember(**fields)
         self.revert()
-        at_the_return.assert_not_called()
+        self.home.assert_not_called()
         self.assert_novas()
 
     def test_nor_of_one_that_is_off(self):
-        at_the_return = self.stay()
         self.driver.is_gone.return_value = True
         self.revert()
-        at_the_return.assert_not_called()
+        self.home.assert_not_called()
         self.assert_novas()
 
     def test_then_novas(self):
@@ -144,6 +190,7 @@ class SendHomeTestCase(RevertTestCase):
         move.forget(self.instance.system_metadata)
         self.revert()
         self.assertEqual([], self.driver.mock_calls)
+        self.home.assert_not_called()
         self.assert_novas()
 
     def test_the_guest_stays(self):
