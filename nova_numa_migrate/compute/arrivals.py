@@ -66,7 +66,7 @@ def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
             ),
             instance,
             objects.Migration.get_by_uuid(context, move.migration),
-            objects.RequestSpec.get_by_instance_uuid(context, instance.uuid),
+            under_way.request_spec(context, instance),
         )
     except Exception:
         LOG.exception('The move could not be finished', instance=instance)

@@ -163,7 +163,7 @@ def take_up(
 
 def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
     migration = objects.Migration.get_by_uuid(context, move.migration)
-    spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+    spec = under_way.request_spec(context, instance)
     is_home = migration.source_compute == manager.host
     if is_home and not (move.in_place and migration.status == 'reverting'):
         manager.finish_revert_resize(context, instance, migration, spec)

@@ -108,7 +108,7 @@ def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
         instance.power_state = power_state.SHUTDOWN
         _complete(manager, context, instance, migration, move)
     elif way_home.leads_home(manager.driver, instance, migration):
-        spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+        spec = under_way.request_spec(context, instance)
         way_home.go_home(manager, context, instance, migration, spec)
 
 

@@ -40,6 +40,27 @@ def moves(
             yield instance, move
 
 
+def request_spec(context: Any, instance: Any) -> Any:
+    """What a message would have of the server's request, or None.
+
+    It is in the API's database, which a cell's services need not reach.  All
+    that Nova makes of it here is which resource provider serves a port that
+    requests resources; without it Nova goes on (_get_request_group_mapping
+    and _fill_provider_mapping_based_on_allocs take None), and fails for such
+    a port alone.
+    """
+    try:
+        return objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
+    except Exception as error:
+        LOG.warning(
+            'The request of the server cannot be read from this cell, and '
+            'its move goes on without: %s',
+            error,
+            instance=instance,
+        )
+        return None
+
+
 @contextlib.contextmanager
 def once(
     step: str, context: Any, instance: Any, migration: Any, task: str

@@ -7,9 +7,11 @@ import contextlib
 from unittest import mock
 
 from nova import exception
+from nova import objects
 from nova.compute import manager
 from nova.compute import resource_tracker
 from nova.compute import rpcapi
+import oslo_messaging as messaging
 
 from nova_numa_migrate.checkpoint.store import CheckpointStore
 from nova_numa_migrate.compute import arrivals
@@ -125,6 +127,20 @@ class FirstHalfTest(HalvesTestCase):
         self.take_up('compute1')
         self.assert_half_way()
         self.take_up('compute2')
+        self.assert_home()
+
+    def test_the_cell_cannot_read_the_api_s_database(self):
+        with self.fails_once(
+            manager.ComputeManager, '_terminate_volume_connections'
+        ):
+            self.post_revert()
+            self.wait_until_it_has_failed('compute_revert_resize', 'compute2')
+        with mock.patch.object(
+            objects.RequestSpec,
+            'get_by_instance_uuid',
+            side_effect=messaging.RemoteError('CantStartEngineError'),
+        ):
+            self.take_up('compute2')
         self.assert_home()
 
     def test_it_fails_while_the_guest_runs(self):
