@@ -61,8 +61,9 @@ def first(
                 LOG.exception('The guest runs on here', instance=instance)
                 revert.call_off(manager, context, instance, migration, error)
                 return
-            # The context goes with the server, see the tracker's _hand_home.
-            has_left = instance.migration_context is None
+            # Set where the server is handed over, see the tracker's
+            # _hand_home; one that stays on its host is handed over twice.
+            has_left = instance.host != manager.host
             status = 'reverted' if has_left else 'reverting'
             _leave(instance, migration, status)
 
@@ -80,6 +81,7 @@ def second(
     """
     with under_way.once(_SECOND, context, instance, migration, _TASK) as due:
         if due:
+            _end_first(context, migration)
             manager.driver.begin_return(instance)
         try:
             yield due
@@ -190,6 +192,14 @@ def _has_not_left(manager: Any, instance: Any, move: Move) -> bool:
     )
 
 
+def _end_first(context: Any, migration: Any) -> None:
+    """The first half is done, whoever died before it said so."""
+    known = objects.Migration.get_by_uuid(context, migration.uuid)
+    if known.status != 'reverted':
+        known.status = migration.status = 'reverted'
+        known.save()
+
+
 def _runs(driver: Any, instance: Any) -> bool:
     """Whether the guest is still here, for certain."""
     try:
@@ -205,8 +215,9 @@ def _leave(instance: Any, migration: Any, status: str) -> None:
         'up in about a minute',
         instance=instance,
     )
-    migration.status = status
-    migration.save()
     instance.vm_state = vm_states.RESIZED
     instance.task_state = _TASK
+    # First, as in the tracker's _hand_home: it says where the server is.
     instance.save()
+    migration.status = status
+    migration.save()

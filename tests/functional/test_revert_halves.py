@@ -138,6 +138,7 @@ class FirstHalfTest(HalvesTestCase):
         with mock.patch.object(
             objects.RequestSpec,
             'get_by_instance_uuid',
+            autospec=True,
             side_effect=messaging.RemoteError('CantStartEngineError'),
         ):
             self.take_up('compute2')
@@ -166,6 +167,35 @@ class FirstHalfTest(HalvesTestCase):
         )
         self.assert_half_way()
         self.restart_compute_service('compute2')
+        self.assert_home()
+
+    def test_the_source_cannot_be_told(self):
+        with mock.patch.object(
+            rpcapi.ComputeAPI,
+            'finish_revert_resize',
+            autospec=True,
+            side_effect=messaging.MessagingTimeout,
+        ):
+            self.post_revert()
+            self.wait_until_it_has_failed('compute_revert_resize', 'compute1')
+        self.assertEqual('reverted', self._migration_status(self.server))
+        self.take_up('compute1')
+        self.assert_home()
+
+    def test_the_service_dies_when_the_server_is_its_source_s(self):
+        save = objects.Migration.save
+
+        def save_or_die(migration):
+            if migration.status == 'reverted':
+                raise failing.Killed
+            save(migration)
+
+        self.dies_in(
+            'compute2', 'revert_resize', objects.Migration, 'save', save_or_die
+        )
+        self.assertEqual('reverting', self._migration_status(self.server))
+        self.assertEqual('compute1', self.host_of(self.server))
+        self.take_up('compute1')
         self.assert_home()
 
     def test_the_message_to_the_source_is_lost(self):

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 from unittest import mock
 
+from nova.compute import rpcapi
+import oslo_messaging as messaging
+
+from nova_numa_migrate.compute import arrivals
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.move import MOVE_KEY
 from tests.functional import failing
 from tests.functional import fake_libvirt
@@ -163,6 +168,28 @@ class FailuresTest(test_same_host.SameHostMixin, failing.FailingTestCase):
             with mock.patch(name, autospec=True, side_effect=OSError('full')):
                 self._reverted()
             self.assert_stayed(self.server)
+
+    def test_a_revert_that_cannot_ask_for_its_second_half(self):
+        self.move(self.server, [3, 2])
+        with self.assert_goes_on(self.server):
+            with mock.patch.object(
+                rpcapi.ComputeAPI,
+                'finish_revert_resize',
+                autospec=True,
+                side_effect=messaging.MessagingTimeout,
+            ):
+                self.post_action(self.server, {'revertResize': None})
+                self._wait_for_assert(self._assert_left_half_way)
+            with mock.patch.object(arrivals, 'PATIENCE', 0):
+                self.computes[HERE].manager._take_up_moves(self.ctxt)
+            self.wait_until_home('reverted')
+        self._assert_home()
+
+    def _assert_left_half_way(self):
+        self.assertIn('compute_revert_resize', self.failed_events())
+        instance = self.instance(self.server)
+        self.assertFalse(under_way.is_busy('revert', instance))
+        self.assertEqual('resize_reverting', instance.task_state)
 
     def test_a_revert_of_a_guest_that_has_ended(self):
         self.move(self.server, [3, 2])

@@ -55,6 +55,7 @@ class HalvesTestCase(moves.MovesTestCase):
         self.migration.status = 'reverting'
         self.instance = moves.an_instance(
             moves.a_move(move.State.RESTORED),
+            host=self.HOST,
             vm_state=vm_states.RESIZED,
             task_state=REVERTING,
             flavor=objects.Flavor(),
@@ -121,17 +122,32 @@ class FirstTestCase(HalvesTestCase):
         self.first.assert_not_called()
 
     @ddt.data(
-        (objects.MigrationContext(), 'reverting'),
+        ('dst', 'reverting'),
         # The server is its source's by now.
-        (None, 'reverted'),
+        ('src', 'reverted'),
     )
     @ddt.unpack
-    def test_a_failure_when_the_guest_has_ended(self, context, status):
-        self.instance.migration_context = context
-        self.first.side_effect = self.fail(moves.Failure())
+    def test_a_failure_when_the_guest_has_ended(self, host, status):
+        fail = self.fail(moves.Failure())
+
+        def go_and_fail(*args):
+            self.instance.host = host
+            fail(*args)
+
+        self.first.side_effect = go_and_fail
         with self.assertLogs(halves.LOG.logger, 'WARNING'):
             self.manager.revert_resize(*self.arguments)
         self.assertEqual((vm_states.RESIZED, REVERTING, status), self.state())
+
+    def test_it_is_said_where_the_server_is_before_how_far_it_came(self):
+        order = mock.Mock()
+        self.first.side_effect = self.fail(moves.Failure())
+        for cls in (objects.Instance, objects.Migration):
+            cls.save.side_effect = getattr(order, cls.__name__)
+        self.manager.revert_resize(*self.arguments)
+        self.assertEqual(
+            ['Instance', 'Migration'], [name for name, *_ in order.mock_calls]
+        )
 
     def test_nobody_knows_whether_it_has_ended(self):
         self.driver.is_gone.side_effect = moves.Failure
@@ -163,6 +179,7 @@ class FirstTestCase(HalvesTestCase):
         self.assertEqual((vm_states.ERROR, None, 'error'), self.state())
 
 
+@ddt.ddt
 class SecondTestCase(HalvesTestCase):
     HOST = 'src'
 
@@ -173,6 +190,15 @@ class SecondTestCase(HalvesTestCase):
         self.manager.finish_revert_resize(*self.arguments)
         self.second.assert_called_once_with(*self.arguments)
         self.manager.rt.arrived.assert_called_with(uuids.instance)
+
+    @ddt.data('reverting', 'error', 'reverted')
+    def test_the_first_half_is_done(self, status):
+        """A service may have died, or failed, before it said so."""
+        self.migration.status = status
+        told = []
+        self.second.side_effect = lambda *_: told.append(self.state()[2])
+        self.manager.finish_revert_resize(*self.arguments)
+        self.assertEqual(['reverted'], told)
 
     def test_one_without_a_hint_is_novas(self):
         move.forget(self.instance.system_metadata)
