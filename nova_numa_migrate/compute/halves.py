@@ -37,6 +37,10 @@ LOG = logging.getLogger(__name__)
 _TASK = task_states.RESIZE_REVERTING
 _FIRST, _SECOND = 'revert', 'return'
 
+#: Of a migration whose first half is not done; of one on one host, an error
+#: of the second counts as well: nothing is lost by doing it again.
+_BEFORE_FIRST = ('reverting', 'error')
+
 #: Somebody has deleted the server, or reset its state: it is theirs.
 _TAKEN_AWAY = (exception.InstanceNotFound, exception.UnexpectedTaskStateError)
 
@@ -51,9 +55,9 @@ def first(
     runs, the server is as it was before the revert.
     """
     with under_way.once(_FIRST, context, instance, migration, _TASK) as due:
-        known = objects.Migration.get_by_uuid(context, migration.uuid)
+        due = due and _is_first_due(manager, context, instance, migration)
         try:
-            yield due and known.status == 'reverting'
+            yield due
         except _TAKEN_AWAY:
             raise
         except Exception as error:
@@ -167,7 +171,7 @@ def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
     migration = objects.Migration.get_by_uuid(context, move.migration)
     spec = under_way.request_spec(context, instance)
     is_home = migration.source_compute == manager.host
-    if is_home and not (move.in_place and migration.status == 'reverting'):
+    if is_home and not (move.in_place and migration.status in _BEFORE_FIRST):
         manager.finish_revert_resize(context, instance, migration, spec)
         if move.state is State.RETURNING:
             way_home.call_off(manager, context, instance, migration)
@@ -190,6 +194,25 @@ def _has_not_left(manager: Any, instance: Any, move: Move) -> bool:
         and driver.checkpoints.journal(instance.uuid) is not None
         and driver.instance_exists(instance)
     )
+
+
+def _is_first_due(
+    manager: Any, context: Any, instance: Any, migration: Any
+) -> bool:
+    """Whether the server is still here, with its revert before it.
+
+    Nova's poll for moves to be confirmed may have begun before the revert:
+    it takes a server with a task for one that failed, and says so of its
+    migration.  The revert is under way all the same, and holds what it held.
+    """
+    server = objects.Instance.get_by_uuid(context, instance.uuid)
+    known = objects.Migration.get_by_uuid(context, migration.uuid)
+    if server.host != manager.host or known.status not in _BEFORE_FIRST:
+        return False
+    if known.status == 'error':
+        known.status = migration.status = 'reverting'
+        known.save()
+    return True
 
 
 def _end_first(context: Any, migration: Any) -> None:

@@ -117,6 +117,26 @@ class FirstHalfTest(HalvesTestCase):
             self.assert_home()
         self.assertEqual(['compute2'], told)
 
+    def test_novas_poll_to_confirm_it_takes_it_for_an_error(self):
+        """It has read the migration before the revert, and the server after.
+
+        Which the revert then finds.
+        """
+        send = rpcapi.ComputeAPI.revert_resize
+
+        def poll_and_send(api, context, instance, migration, *args):
+            migration.status = 'error'
+            migration.save()
+            migration.status = 'reverting'
+            migration.obj_reset_changes(['status'])
+            send(api, context, instance, migration, *args)
+
+        with mock.patch.object(
+            rpcapi.ComputeAPI, 'revert_resize', poll_and_send
+        ):
+            self.post_revert()
+            self.assert_home()
+
     def test_a_volume_does_not_leave(self):
         with self.fails_once(
             manager.ComputeManager, '_terminate_volume_connections'

@@ -114,6 +114,22 @@ class FirstTestCase(HalvesTestCase):
         self.manager.revert_resize(*self.arguments)
         self.first.assert_not_called()
 
+    def test_all_the_same_when_novas_poll_calls_it_an_error(self):
+        self.migration.status = 'error'
+        told = []
+        self.first.side_effect = lambda *_: told.append(self.state()[2])
+        self.manager.revert_resize(*self.arguments)
+        # The source counts what such a migration holds.
+        self.assertEqual(['reverting'], told)
+        self.migration.save.assert_called_once()
+
+    @ddt.data('reverting', 'error')
+    def test_not_when_the_server_is_its_source_s(self, status):
+        self.migration.status = status
+        self.instance.host = 'src'
+        self.manager.revert_resize(*self.arguments)
+        self.first.assert_not_called()
+
     def test_not_when_somebody_has_taken_the_task_away(self):
         self.known.return_value = moves.an_instance(
             moves.a_move(move.State.RESTORED), task_state=None
@@ -357,7 +373,9 @@ class TakeUpAtTheSourceTestCase(HalvesTestCase):
             self.manager, self.context, self.instance, self.migration
         )
 
-    @ddt.data(('reverting', 'first'), ('reverted', 'second'))
+    @ddt.data(
+        ('reverting', 'first'), ('error', 'first'), ('reverted', 'second')
+    )
     @ddt.unpack
     def test_where_the_source_is_the_destination(self, status, half):
         self.remember(in_place=True)
