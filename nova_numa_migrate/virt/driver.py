@@ -30,6 +30,7 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.placement import distances
 from nova_numa_migrate.placement import hosts
+from nova_numa_migrate.virt import boots
 from nova_numa_migrate.virt import bound
 from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import destination
@@ -49,6 +50,7 @@ LOG = logging.getLogger(__name__)
 
 class NumaLibvirtDriver(
     guests.GuestsMixin,
+    boots.BootsMixin,
     provider.ProviderMixin,
     bound.BoundGuestsMixin,
     libvirt_driver.LibvirtDriver,

@@ -138,6 +138,14 @@ class RestartTest(failing.FailingTestCase):
             )
         self.assert_as_before()
 
+    def test_nova_boots_what_ran_when_the_host_went_down(self):
+        """But no guest on a move, which has its state elsewhere."""
+        self.flags(resume_guests_state_on_host_boot=True)
+        other = self.boot(cells=1, dedicated=False, host='compute2')
+        self.guest(other).destroy()
+        self.test_the_destination_loses_its_power_when_the_guest_runs()
+        self.assertEqual(['compute2'], self.running_on(other))
+
     def test_the_destination_s_service_dies_after_the_restore(self):
         with self.assert_goes_on(self.server):
             self._restore_then_kill(does_restore=True)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where Nova boots a guest that has a state elsewhere.
+
+With ``resume_guests_state_on_host_boot`` Nova boots, as its service starts,
+each guest that ran and does not run any more.  One that is in a checkpoint, or
+on its way from one host to the other, does not run either: booted from disks
+that belong to its checkpoint, or to the other host, it would lose its state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.compute import task_states
+from oslo_log import log as logging
+
+from nova_numa_migrate.move import Move
+
+LOG = logging.getLogger(__name__)
+
+#: Of a guest whose move, or revert, goes on when the service has started.
+_ON_ITS_WAY = (
+    task_states.RESIZE_MIGRATING,
+    task_states.RESIZE_MIGRATED,
+    task_states.RESIZE_FINISH,
+    task_states.RESIZE_REVERTING,
+)
+
+# Nova's libvirt driver, which it is mixed into.
+_Driver: Any = object
+
+
+class BootsMixin(_Driver):
+    """Boots of Nova's own accord."""
+
+    def resume_state_on_host_boot(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Boot what ran when the host went down, but no guest on a move."""
+        reason = self._not_to_be_booted(instance)
+        if reason is None:
+            super().resume_state_on_host_boot(
+                context, instance, *args, **kwargs
+            )
+            return
+        LOG.warning(
+            'The guest is not booted with its host: %s',
+            reason,
+            instance=instance,
+        )
+
+    def _not_to_be_booted(self, instance: Any) -> str | None:
+        """Why the guest has to wait, or None where it need not."""
+        if Move.of(instance.system_metadata) is None:
+            return None
+        if instance.task_state in _ON_ITS_WAY:
+            return (
+                'it is on a hinted migration, which goes on when the service '
+                f'has started ({instance.task_state})'
+            )
+        if self.has_pending_state(instance):
+            return (
+                'its state is in its checkpoint. Have it go on from there '
+                'with "openstack server reboot --hard"'
+            )
+        return None
