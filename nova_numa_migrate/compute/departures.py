@@ -5,7 +5,8 @@ When it starts again, Nova has the guest go on here and forgets the rest: the
 migration is under way for ever, the allocations are those of a guest that
 left, the destination keeps its claim and its copies.  All of it is given back
 here, by what the database says, so that a service that dies once more ends it
-the next time.
+the next time.  Where Nova could not have the guest go on, it is given back
+when somebody has.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from nova import objects
 from nova.compute import utils as compute_utils
+from nova.compute import vm_states
 from oslo_log import log as logging
 
 from nova_numa_migrate import move as moves
@@ -25,6 +27,9 @@ LOG = logging.getLogger(__name__)
 #: Of a migration whose source is at work.
 _STATUSES = ['migrating', 'post-migrating']
 _ATTRIBUTES = ['info_cache', 'migration_context', 'system_metadata']
+
+# Nova's compute manager, which it is mixed into.
+_Manager: Any = object
 
 
 def asked_by(instance: Any, migration: Any) -> Move | None:
@@ -46,48 +51,113 @@ def recover(manager: Any, context: Any) -> None:
     To be called when Nova has started its guests, and before it counts this
     host's resources and the service takes messages.
     """
-    begun = objects.MigrationList.get_by_filters(
-        context,
-        {
-            'source_compute': manager.host,
-            'status': _STATUSES,
-            'migration_type': 'migration',
-        },
+    for migration in _begun(manager, context):
+        _end(manager, context, migration)
+
+
+def end(manager: Any, context: Any, instance: Any) -> None:
+    """The same for one guest that goes on, or was booted, after all.
+
+    Its next move must not begin with what this one holds.
+    """
+    if Move.of(instance.system_metadata) is None:
+        return
+    context = context.elevated()
+    try:
+        for migration in _begun(manager, context, instance_uuid=instance.uuid):
+            _end(manager, context, migration)
+    except Exception:
+        # The guest runs: nobody is to take that for a failure.
+        LOG.exception(
+            'The move of this guest is over, and may not be ended before the '
+            'next start of the service',
+            instance=instance,
+        )
+
+
+class DeparturesMixin(_Manager):
+    """What starts a guest that could not be brought back ends its move."""
+
+    def _reboot_instance(
+        self, context: Any, instance: Any, *args: Any
+    ) -> None:
+        """Reboot; that has a guest go on whose checkpoint was kept."""
+        super()._reboot_instance(context, instance, *args)
+        end(self, context, instance)
+
+    def start_instance(self, context: Any, instance: Any) -> None:
+        """Boot; that gives the checkpoint up."""
+        super().start_instance(context, instance)
+        end(self, context, instance)
+
+
+def _begun(manager: Any, context: Any, **more: str) -> Any:
+    filters = {
+        'source_compute': manager.host,
+        'status': _STATUSES,
+        'migration_type': 'migration',
+        **more,
+    }
+    return objects.MigrationList.get_by_filters(context, filters)
+
+
+def _end(manager: Any, context: Any, migration: Any) -> None:
+    try:
+        instance = objects.Instance.get_by_uuid(
+            context, migration.instance_uuid, expected_attrs=_ATTRIBUTES
+        )
+        if not _was_taken_back(manager, instance, migration):
+            return
+        if manager.driver.has_pending_state(instance):
+            _keep(manager, context, instance, migration)
+        elif _needs_no_more(manager.driver, instance):
+            _give_back(manager, context, instance, migration)
+    except Exception:
+        LOG.exception(
+            'Not all that migration %(migration)s of server %(server)s '
+            'to %(host)s holds could be given back; the next start of '
+            'the service tries again',
+            {
+                'migration': migration.uuid,
+                'server': migration.instance_uuid,
+                'host': migration.dest_compute,
+            },
+        )
+
+
+def _was_taken_back(manager: Any, instance: Any, migration: Any) -> bool:
+    """Whether Nova has done what it does of this move, however that went."""
+    return (
+        Move.of(instance.system_metadata, migration.uuid) is not None
+        and instance.host == manager.host
+        and instance.task_state is None
     )
-    for migration in begun:
-        try:
-            instance = objects.Instance.get_by_uuid(
-                context, migration.instance_uuid, expected_attrs=_ATTRIBUTES
-            )
-            if _came_back(manager, instance, migration):
-                _give_back(manager, context, instance, migration)
-        except Exception:
-            LOG.exception(
-                'Not all that migration %(migration)s of server %(server)s '
-                'to %(host)s holds could be given back; the next start of '
-                'the service tries again',
-                {
-                    'migration': migration.uuid,
-                    'server': migration.instance_uuid,
-                    'host': migration.dest_compute,
-                },
-            )
 
 
-def _came_back(manager: Any, instance: Any, migration: Any) -> bool:
-    """Whether Nova has taken this move back, and the guest needs no more."""
-    if Move.of(instance.system_metadata, migration.uuid) is None:
-        return False
-    if instance.host != manager.host or instance.task_state is not None:
-        return False
-    if manager.driver.checkpoints.journal(instance.uuid) is None:
+def _needs_no_more(driver: Any, instance: Any) -> bool:
+    """Whether the guest goes on, or was never saved."""
+    if driver.checkpoints.journal(instance.uuid) is None:
         return True
-    LOG.error(
-        'The guest was saved when the service ended, and could not be '
-        'brought back: its checkpoint is kept. See the error before this one',
-        instance=instance,
+    return not driver.is_gone(instance)
+
+
+def _keep(manager: Any, context: Any, instance: Any, migration: Any) -> None:
+    """The guest is in its checkpoint, and Nova takes it for one that runs.
+
+    It would find it off, and have it stopped: a start, which gives the
+    checkpoint up, would be the next that anybody thinks of.  An error says
+    what to do.  Said once: whoever stops such a server knows of it.
+    """
+    error = manager.driver.kept(
+        f'the service on {manager.host} ended while it moved the guest to '
+        f'{migration.dest_compute}, and its log says why it did not bring it '
+        'back'
     )
-    return False
+    LOG.error('%s', error, instance=instance)
+    if instance.vm_state == vm_states.ACTIVE:
+        compute_utils.add_instance_fault_from_exc(context, instance, error)
+        instance.vm_state = vm_states.ERROR
+        instance.save()
 
 
 def _give_back(

@@ -41,7 +41,7 @@ LOG = logging.getLogger(__name__)
 _SWEEP_SPACING = 600
 
 
-class NumaComputeManager(manager.ComputeManager):
+class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
     """Nova's compute manager; a hinted migration claims its nodes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -119,6 +119,10 @@ class GuestsMixin(_Driver):
             LOG.warning('The checkpoint is kept: %s', error, instance=instance)
             return True
 
+    def kept(self, reason: str) -> Exception:
+        """The error of a guest that waits in its checkpoint here."""
+        return homecoming.kept(exception.MigrationError(reason=reason))
+
     def begin_return(self, instance: Any) -> None:
         """Before Nova takes a guest back; see homecoming.begin."""
         homecoming.begin(self, instance)

@@ -169,10 +169,11 @@ def kept(error: Exception) -> Kept:
     reason = error
     if isinstance(error, exception.MigrationError):
         reason = error.kwargs['reason']
+    # The cause last: Nova cuts a fault off where it becomes long.
     return Kept(
-        reason=f'{reason}. The guest\'s state is kept in its checkpoint. Mend '
-        'the cause, then have it go on from there with "openstack server '
-        'reboot --hard"'
+        reason='The guest\'s state is kept in its checkpoint. Mend the cause, '
+        'then have it go on from there with "openstack server reboot --hard". '
+        f'The cause: {reason}'
     )
 
 

@@ -46,6 +46,48 @@ class RestartTest(failing.FailingTestCase):
             self.restart_compute_service('compute1')
         self.assert_as_before()
 
+    def _cannot_be_brought_back(self):
+        """The source's service has died, and its storage is not up again."""
+        self.kill(
+            'compute1',
+            'resize_instance',
+            nova_transport.NovaTransport,
+            'send',
+            failing.killed,
+        )
+        self.flags(resume_guests_state_on_host_boot=True)
+        with self.restore_fails_on('compute1'):
+            for _ in range(2):
+                self.restart_compute_service('compute1')
+                self._assert_kept()
+
+    def _assert_kept(self):
+        self.computes['compute1'].manager._sync_power_states(self.ctxt)
+        server = self.admin_api.get_server(self.server['id'])
+        self.assertEqual('ERROR', server['status'])
+        self.assertIn('openstack server reboot', server['fault']['message'])
+        self.assertEqual([], self.running_on(self.server))
+        # A start is what gives the state up, and is refused.
+        self.post_action(self.server, {'os-start': None}, 409)
+
+    def test_the_source_cannot_bring_the_guest_back(self):
+        with self.assert_goes_on(self.server):
+            self._cannot_be_brought_back()
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self._wait_for_assert(self._assert_ended)
+        self.assert_as_before()
+
+    def test_the_state_of_such_a_guest_is_given_up(self):
+        self._cannot_be_brought_back()
+        self._stop_server(self.server)
+        self._start_server(self.server)
+        self._wait_for_assert(self._assert_ended)
+        self.assert_as_before()
+
+    def _assert_ended(self):
+        """All that its move held is given back."""
+        self.assertEqual('error', self._migration_status(self.server))
+
     def _save_then_kill(self, does_save):
         save = fake_libvirt.Domain.saveFlags
 

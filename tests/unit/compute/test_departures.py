@@ -8,6 +8,7 @@ from nova import exception
 from nova import objects
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
+from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
@@ -22,7 +23,10 @@ class RecoverTestCase(moves.MovesTestCase):
         self.manager = mock.Mock(
             spec=['_revert_allocation', 'driver', 'host'], host='src'
         )
-        self.manager.driver.checkpoints.journal.return_value = None
+        self.driver = self.manager.driver
+        self.driver.checkpoints.journal.return_value = None
+        self.driver.has_pending_state.return_value = False
+        self.driver.kept = moves.Failure
         self.begun = self.patch(objects.MigrationList, 'get_by_filters')
         self.begun.return_value = []
         self.instances = {}
@@ -36,6 +40,7 @@ class RecoverTestCase(moves.MovesTestCase):
             objects.Instance, 'drop_migration_context'
         )
         self.patch(compute_utils, 'EventReporter')
+        self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
 
     def found(self, uuid=uuids.instance, migration=uuids.migration, **kwargs):
         self.begun.return_value.append(
@@ -52,6 +57,7 @@ class RecoverTestCase(moves.MovesTestCase):
             uuid,
             host=kwargs.get('host', 'src'),
             task_state=kwargs.get('task_state'),
+            vm_state=kwargs.get('vm_state', vm_states.ACTIVE),
         )
         self.instances[uuid] = instance
         return instance
@@ -94,13 +100,70 @@ class RecoverTestCase(moves.MovesTestCase):
         self.assertEqual(['migrating'], self.recover())
         self.manager._revert_allocation.assert_not_called()
 
+    def saved(self, gone=True, pending=True, **kwargs):
+        """A guest that Nova had to bring back from its checkpoint."""
+        self.driver.checkpoints.journal.return_value = mock.sentinel.journal
+        self.driver.is_gone.return_value = gone
+        self.driver.has_pending_state.return_value = pending
+        return self.found(**kwargs)
+
     def test_a_guest_that_did_not_come_back_keeps_all(self):
-        instance = self.found()
-        checkpoints = self.manager.driver.checkpoints
-        checkpoints.journal.return_value = mock.sentinel.journal
+        instance = self.saved()
         with self.assertLogs(departures.LOG.logger, 'ERROR'):
             self.assertEqual(['migrating'], self.recover())
         self.assertIn(move.MOVE_KEY, instance.system_metadata)
+        self.manager._revert_allocation.assert_not_called()
+
+    def test_its_server_says_so(self):
+        instance = self.saved()
+        self.recover()
+        ((_, told, error), _) = self.fault.call_args
+        self.assertIs(instance, told)
+        self.assertIn(
+            'on src ended while it moved the guest to dst', str(error)
+        )
+        self.assertEqual(vm_states.ERROR, instance.vm_state)
+        instance.save.assert_called_once_with()
+        # And once is enough, however often the service starts.
+        self.recover()
+        self.fault.assert_called_once()
+
+    def test_a_server_that_somebody_has_stopped_since(self):
+        instance = self.saved(vm_state=vm_states.STOPPED)
+        self.assertEqual(['migrating'], self.recover())
+        self.assertEqual(vm_states.STOPPED, instance.vm_state)
+
+    def test_a_guest_that_runs_needs_no_checkpoint(self):
+        self.saved(gone=False, pending=False)
+        self.assertEqual(['error'], self.recover())
+
+    def test_what_is_off_and_of_no_use_waits_for_a_boot(self):
+        instance = self.saved(pending=False)
+        self.assertEqual(['migrating'], self.recover())
+        self.assertEqual(vm_states.ACTIVE, instance.vm_state)
+
+    def end(self, instance):
+        departures.end(self.manager, self.context, instance)
+        return [m.status for m in self.begun.return_value]
+
+    def test_one_that_goes_on_after_all(self):
+        instance = self.found()
+        self.assertEqual(['error'], self.end(instance))
+        self.assertEqual(
+            uuids.instance, self.begun.call_args.args[1]['instance_uuid']
+        )
+
+    def test_one_without_a_move(self):
+        instance = self.found()
+        move.forget(instance.system_metadata)
+        self.assertEqual(['migrating'], self.end(instance))
+        self.begun.assert_not_called()
+
+    def test_it_runs_whatever_fails_then(self):
+        instance = self.found()
+        self.begun.side_effect = moves.Failure
+        with self.assertLogs(departures.LOG.logger, 'ERROR'):
+            departures.end(self.manager, self.context, instance)
 
     @ddt.data(moves.Failure, exception.AllocationMoveFailed)
     def test_one_failure_stops_no_other_and_is_tried_again(self, error):

@@ -85,3 +85,17 @@ class ManagerTestCase(patching.PatchingTestCase):
             ],
             calls,
         )
+
+    @ddt.data(('_reboot_instance', 'disks', 'HARD'), ('start_instance',))
+    @ddt.unpack
+    def test_what_starts_a_guest_ends_its_move(self, name, *args):
+        novas_own = self.patch(novas.ComputeManager, name)
+        end = self.patch(departures, 'end')
+        start = getattr(self.manager, name)
+        start('context', self.instance, *args)
+        novas_own.assert_called_once_with('context', self.instance, *args)
+        end.assert_called_once_with(self.manager, 'context', self.instance)
+        # But for a failure of it.
+        novas_own.side_effect = ValueError
+        self.assertRaises(ValueError, start, 'context', self.instance, *args)
+        end.assert_called_once()

@@ -62,6 +62,7 @@ class RevertTestCase(moves.MovesTestCase):
         self.move = moves.a_move(move.State.RESTORED)
         self.instance = moves.an_instance(
             self.move,
+            host='dst',
             vm_state=vm_states.RESIZED,
             task_state=task_states.RESIZE_REVERTING,
         )

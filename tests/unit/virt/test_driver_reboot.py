@@ -185,6 +185,13 @@ class RebootTestCase(driver_base.DriverTestCase):
         self.image.unlink()
         self.assertFalse(self.driver.has_pending_state(self.instance))
 
+    def test_what_is_said_of_one_that_waits(self):
+        error = self.driver.kept('the service ended')
+        self.assertIsInstance(error, nova_exception.MigrationError)
+        # Nova cuts it off there.
+        self.assertIn('reboot --hard', str(error)[:255])
+        self.assertIn('the service ended', str(error))
+
     def test_a_boot_gives_it_up(self):
         self.remember()
         self.checkpoint(Step.SENT)

@@ -217,7 +217,7 @@ class WayBackTestCase(driver_base.DriverTestCase):
         self.checkpoint(Step.SENT)
         self.restore.side_effect = driver_base.Failure('it is on fire')
         error = self.assertRaises(nova_exception.MigrationError, self.revert)
-        self.assertIn('it is on fire. The guest\'s state is kept', str(error))
+        self.assertIn('cause: it is on fire', str(error))
         self.assertIn('"openstack server reboot --hard"', str(error))
         self.assertEqual(['.json', '.save'], self.left())
 
