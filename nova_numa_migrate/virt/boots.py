@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where Nova boots a guest that has a state elsewhere.
+"""Where Nova boots a guest of its own accord, with or without a state.
 
 With ``resume_guests_state_on_host_boot`` Nova boots, as its service starts,
 each guest that ran and does not run any more.  One that is in a checkpoint, or
 on its way from one host to the other, does not run either: booted from disks
 that belong to its checkpoint, or to the other host, it would lose its state.
+
+A guest that is made anew has lost it: by an evacuation its disks, or its
+volumes, go on without what was saved before.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 from nova.compute import task_states
 from oslo_log import log as logging
 
+from nova_numa_migrate import move
 from nova_numa_migrate.move import Move
 
 LOG = logging.getLogger(__name__)
@@ -48,6 +52,19 @@ class BootsMixin(_Driver):
             reason,
             instance=instance,
         )
+
+    def spawn(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Make a guest anew; none is restored over what it does from now on.
+
+        Its host may be down, and the checkpoint there: without its move that
+        is of no use, wherever the guest comes to be, and is swept away.
+        """
+        if Move.of(instance.system_metadata) is not None:
+            move.forget(instance.system_metadata)
+            instance.save()
+        super().spawn(context, instance, *args, **kwargs)
 
     def _not_to_be_booted(self, instance: Any) -> str | None:
         """Why the guest has to wait, or None where it need not."""

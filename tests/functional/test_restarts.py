@@ -8,6 +8,7 @@ from unittest import mock
 from nova.compute import rpcapi
 
 from nova_numa_migrate.compute import arrivals
+from nova_numa_migrate.move import MOVE_KEY
 from nova_numa_migrate.virt import nova_transport
 from tests.functional import failing
 from tests.functional import fake_libvirt
@@ -83,6 +84,24 @@ class RestartTest(failing.FailingTestCase):
         self._start_server(self.server)
         self._wait_for_assert(self._assert_ended)
         self.assert_as_before()
+
+    def test_such_a_guest_is_evacuated(self):
+        """What its host has of it is never restored over what it does then."""
+        self._cannot_be_brought_back()
+        self.assertIn(
+            f'{self.server["id"]}.save', self.checkpoint_files()['compute1']
+        )
+        self.computes['compute1'].stop()
+        service = self.computes['compute1'].service_ref.uuid
+        self.admin_api.put_service_force_down(service, True)
+        self._evacuate_server(
+            self.server, expected_host='compute2', expected_state='ACTIVE'
+        )
+        self.assertNotIn(MOVE_KEY, self.instance(self.server).system_metadata)
+        self.restart_compute_service('compute1')
+        self.computes['compute2'].manager._sweep_checkpoints(self.ctxt)
+        self.assertEqual(['compute2'], self.running_on(self.server))
+        self._assert_nothing_left()
 
     def _assert_ended(self):
         """All that its move held is given back."""

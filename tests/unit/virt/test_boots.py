@@ -70,3 +70,29 @@ class ResumeTestCase(driver_base.DriverTestCase):
     def test_one_whose_move_had_not_begun(self):
         self.remember(move.State.OPEN)
         self.assertTrue(self.resume())
+
+
+class SpawnTestCase(driver_base.DriverTestCase):
+    def setUp(self):
+        super().setUp()
+        self.stored = []
+        self.replace('spawn', self.noting('spawn', self.store))
+
+    def store(self):
+        self.stored.append(dict(self.instance.system_metadata))
+
+    def spawn(self):
+        self.driver.spawn(self.context, self.instance, 'image')
+        self.assertEqual(
+            [('spawn', self.context, self.instance, 'image')], self.calls
+        )
+
+    def test_what_was_saved_before_is_forgotten_first(self):
+        self.remember()
+        self.spawn()
+        self.assertEqual([{}], self.stored)
+        self.saves.assert_called_once_with()
+
+    def test_one_without_a_move_is_novas(self):
+        self.spawn()
+        self.saves.assert_not_called()
