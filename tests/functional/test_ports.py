@@ -8,10 +8,10 @@ from unittest import mock
 from nova.virt.libvirt import driver
 from oslo_utils.fixture import uuidsentinel as uuids
 
-from tests.functional import test_revert
+from tests.functional import reverting
 
 
-class PortsTest(test_revert.SharedTestCase):
+class PortsTest(reverting.SharedTestCase):
     def setUp(self):
         super().setUp()
         self.flags(vif_plugging_timeout=1, vif_plugging_is_fatal=True)
