@@ -33,22 +33,7 @@ class RestartTest(failing.FailingTestCase):
         self.assertEqual('resize_finish', self.task())
         self.restart_compute_service('compute2')
 
-    def test_the_source_s_service_dies_after_the_save(self):
-        with self.assert_goes_on(self.server):
-            self.kill(
-                'compute1',
-                'resize_instance',
-                nova_transport.NovaTransport,
-                'send',
-                failing.killed,
-            )
-            self.assertEqual([], self.running_on(self.server))
-            self.assertEqual('resize_migrating', self.task())
-            self.restart_compute_service('compute1')
-        self.assert_as_before()
-
-    def _cannot_be_brought_back(self):
-        """The source's service has died, and its storage is not up again."""
+    def _die_after_the_save(self):
         self.kill(
             'compute1',
             'resize_instance',
@@ -56,6 +41,18 @@ class RestartTest(failing.FailingTestCase):
             'send',
             failing.killed,
         )
+
+    def test_the_source_s_service_dies_after_the_save(self):
+        with self.assert_goes_on(self.server):
+            self._die_after_the_save()
+            self.assertEqual([], self.running_on(self.server))
+            self.assertEqual('resize_migrating', self.task())
+            self.restart_compute_service('compute1')
+        self.assert_as_before()
+
+    def _cannot_be_brought_back(self):
+        """The source's service has died, and its storage is not up again."""
+        self._die_after_the_save()
         self.flags(resume_guests_state_on_host_boot=True)
         with self.restore_fails_on('compute1'):
             for _ in range(2):
