@@ -18,6 +18,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import hint
 from nova_numa_migrate import move
 from nova_numa_migrate import privsep
+from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import destination
@@ -145,6 +146,19 @@ class DriverTestCase(patching.PatchingTestCase):
         return self.patch(
             destination, 'restore', **{'side_effect': restored, **kwargs}
         )
+
+    def know_the_destination(self):
+        """Of the migration; what is asked of it goes to what is returned."""
+        peers = mock.create_autospec(rpc.NumaComputeAPI, instance=True)
+        self.useFixture(fixtures.MockPatchObject(self.driver, 'peers', peers))
+        self.patch(
+            objects.Migration,
+            'get_by_uuid',
+            return_value=objects.Migration(
+                uuid=uuids.migration, dest_compute='compute2'
+            ),
+        )
+        return peers
 
     def starting(self, name):
         """Nova's method of that name starts the guest."""

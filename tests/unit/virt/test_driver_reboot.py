@@ -4,14 +4,11 @@
 from unittest import mock
 
 import ddt
-import fixtures
 from nova import exception as nova_exception
-from nova import objects
 from nova.compute import task_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
-from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import second_copy
@@ -30,17 +27,7 @@ class RebootTestCase(driver_base.DriverTestCase):
         self.restore = self.expect_restore()
         for name in ('reboot', 'power_on'):
             self.replace(name, self.noting(name))
-        self.peers = mock.create_autospec(rpc.NumaComputeAPI, instance=True)
-        self.useFixture(
-            fixtures.MockPatchObject(self.driver, 'peers', self.peers)
-        )
-        self.patch(
-            objects.Migration,
-            'get_by_uuid',
-            return_value=objects.Migration(
-                uuid=uuids.migration, dest_compute='compute2'
-            ),
-        )
+        self.peers = self.know_the_destination()
         self.address = self.patch(
             driver.NumaLibvirtDriver,
             'get_host_ip_addr',

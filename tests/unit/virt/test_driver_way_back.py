@@ -4,14 +4,12 @@
 from unittest import mock
 
 import ddt
-import fixtures
 from nova import exception as nova_exception
 from nova import objects
 from nova.compute import task_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
-from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import homecoming
@@ -31,17 +29,7 @@ class WayBackTestCase(driver_base.DriverTestCase):
         self.starting('finish_revert_migration')
         self.restore = self.expect_restore()
         self.goes_on = self.patch(interrupted, 'goes_on', return_value=False)
-        self.peers = mock.create_autospec(rpc.NumaComputeAPI, instance=True)
-        self.useFixture(
-            fixtures.MockPatchObject(self.driver, 'peers', self.peers)
-        )
-        self.patch(
-            objects.Migration,
-            'get_by_uuid',
-            return_value=objects.Migration(
-                uuid=uuids.migration, dest_compute='compute2'
-            ),
-        )
+        self.peers = self.know_the_destination()
         for name, found in (('is_gone', True), ('get_host_ip_addr', HOME)):
             self.patch(driver.NumaLibvirtDriver, name, return_value=found)
         for name in ('event_start', 'event_finish_with_failure'):
