@@ -38,6 +38,8 @@ _NAMES = {
 }
 # Seconds between two looks for what other hosts make on shared storage.
 _LOOK_EVERY = 1.0
+# How Nova's libvirt driver names the directory of a server that has left.
+_MOVED = "_resize"
 # Not each write: a mode changes only by what is among these.
 _FILE_EVENTS = _CREATE | _ATTRIB | _DELETE | _MOVED_TO | _MOVED_FROM
 _FILE_EVENTS |= _CLOSE_WRITE
@@ -56,8 +58,10 @@ class Console:
         state = path.stat()
         self._file = state.st_ino
         self._known = state.st_size if whence == os.SEEK_END else 0
-        moved = path.parent.with_name(f"{path.parent.name}_resize")
-        self._places = (path, moved / path.name)
+        self._places = tuple(
+            path.parent.with_name(server + suffix) / path.name
+            for suffix in ("", _MOVED)
+        )
         self._server = server
         self._rest = b""
 
@@ -177,8 +181,7 @@ class Agent:
             self._tell_file(path, _CREATE)
 
     def _see_instance(self, path: pathlib.Path) -> None:
-        # A server's directory; a move renames it, which changes nothing.
-        if len(path.name) == 36 and path.is_dir():
+        if len(_server(path)) == 36 and path.is_dir():
             self._watch(path, _CREATE | _MOVED_TO)
             if (path / "console.log").exists():
                 self._see_console(path / "console.log")
@@ -186,7 +189,7 @@ class Agent:
     def _see_console(self, path: pathlib.Path) -> None:
         number = self._watch(path, _MODIFY)
         if number is not None and number not in self._consoles:
-            console = Console(path, path.parent.name, self._whence)
+            console = Console(path, _server(path.parent), self._whence)
             self._consoles[number] = console
             if self._whence == os.SEEK_SET:
                 console.read()
@@ -212,6 +215,11 @@ class Agent:
             return None
         self._paths[number] = path
         return int(number)
+
+
+def _server(directory: pathlib.Path) -> str:
+    """Whose directory it is: a move renames it, which changes nothing."""
+    return directory.name.removesuffix(_MOVED)
 
 
 def tell(what: dict[str, object]) -> None:

@@ -211,6 +211,17 @@ class AgentTest(testtools.TestCase):
         console.write_text("3\n")
         self.assertEqual("3", self.told()["line"])
 
+    def test_what_a_host_holds_when_it_is_on_again_is_left_out(self):
+        # The host lost its power when the server had left it.
+        moved = self.instances / f"{self._SERVER}_resize"
+        moved.mkdir()
+        (moved / "console.log").write_text("old\n")
+        self.start("--from-end")
+        brought = moved.rename(self.instances / self._SERVER)
+        with (brought / "console.log").open("a") as log:
+            log.write("new\n")
+        self.assertEqual({"server": self._SERVER, "line": "new"}, self.told())
+
     def test_it_ends_with_its_input(self):
         self.agent.stdin.close()
         self.assertEqual(0, self.agent.wait())
