@@ -88,8 +88,11 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
 
         On one host those are the new cells before the instance is on them,
         and the old ones from then on; Nova tells by the flavor, which a
-        migration from node to node does not change.
+        migration from node to node does not change.  One that is finished
+        waits for nothing: its guest has arrived, or is not coming home.
         """
+        if migration.status == 'finished':
+            self.arrived(instance.uuid)
         arrived = _is_from_node_to_node(migration) and _is_on_new_cells(
             instance
         )

@@ -9,6 +9,7 @@ from nova import exception
 from nova import objects
 from nova import test
 from nova.compute import claims
+from nova.compute import resource_tracker
 import nova.conf
 from nova.pci import manager as pci_manager
 from oslo_utils.fixture import uuidsentinel as uuids
@@ -20,6 +21,7 @@ from tests import fake_nodes
 from tests.unit import topologies
 from tests.unit.compute import trackers
 
+CELLS = [objects.InstanceNUMACell(id=2, memory=1024, pagesize=None)]
 EXTRA_SPECS = {'hw:cpu_policy': 'dedicated', 'hw:cpu_thread_policy': 'prefer'}
 
 
@@ -173,6 +175,32 @@ class ClaimTestCase(test.NoDBTestCase):
         )
         with self.tracker.claiming(uuids.other, nodes):
             self.claim()
+
+    @mock.patch.object(
+        resource_tracker.ResourceTracker, '_update_usage_from_migration'
+    )
+    def test_memory_of_a_guest_that_is_not_coming_home(self, _update):
+        self.kernel.set(2, 2 * 1024)
+        coming = objects.Instance(
+            uuid=uuids.instance, numa_topology=None, migration_context=None
+        )
+        migration = objects.Migration(
+            status='reverting',
+            old_instance_type_id=1,
+            new_instance_type_id=1,
+            **dict.fromkeys(('source_compute', 'dest_compute'), 'compute2'),
+            **dict.fromkeys(('source_node', 'dest_node'), 'compute2'),
+        )
+        self.tracker.tracked_migrations[coming.uuid] = migration
+        self.assertEqual([], self.tracker.short_of_memory(coming.uuid, CELLS))
+        self.assertTrue(self.tracker.short_of_memory(uuids.other, CELLS))
+        for status, is_short in (('reverting', True), ('finished', False)):
+            migration.status = status
+            self.tracker._update_usage_from_migration(
+                self.context, coming, migration, 'compute2'
+            )
+            short = self.tracker.short_of_memory(uuids.other, CELLS)
+            self.assertEqual(is_short, bool(short))
 
     def test_of_a_bare_guest_nova_books_nothing(self):
         with self.tracker.claiming(uuids.instance, hint.NodeMap((3, 1))):

@@ -75,6 +75,7 @@ class NodeToNodeTestCase(patching.PatchingTestCase):
             instance_uuid=uuids.instance,
             **{
                 'migration_type': 'migration',
+                'status': 'migrating',
                 'source_compute': 'compute2',
                 'source_node': 'compute2',
                 'dest_compute': 'compute2',
