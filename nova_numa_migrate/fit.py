@@ -11,7 +11,7 @@ fit, accepts some that do not, and pins cells to CPUs of other nodes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from nova import objects
@@ -22,6 +22,7 @@ from nova_numa_migrate.binding import shares
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.placement import cells
 from nova_numa_migrate.placement import core
+from nova_numa_migrate.placement import room
 from nova_numa_migrate.placement.affinity import Affinity
 from nova_numa_migrate.placement.reasons import NoDevices
 from nova_numa_migrate.placement.reasons import Refused
@@ -130,6 +131,19 @@ def cells_of(instance: Any) -> Sequence[Any]:
         return cells
     bound = Binding.of(instance.system_metadata, instance.host)
     return bare(instance.flavor, bound.nodes).cells if bound else ()
+
+
+def needs(cells: Iterable[Any]) -> list[room.Need]:
+    """The memory of cells that are placed on a host.
+
+    :param cells: objects.InstanceNUMACell, each with a host node.
+    """
+    return [
+        room.Need(
+            cell.id, cell.memory * 1024, cell.pagesize or room.BASE_PAGE_KIB
+        )
+        for cell in cells
+    ]
 
 
 def limits_of(host: Any, spec: Any) -> Any:

@@ -78,8 +78,14 @@ class Matrix:
         return result
 
     def _make(self) -> lab_guest.Guest:
+        stage = self._stage
         with self._steps("a guest that counts"):
-            return lab_guest.Guest(self._stage.cloud, self._stage.watch)
+            guest = lab_guest.Guest(stage.cloud, stage.watch)
+            for host in stage.hosts:
+                # Nova leaves the files of a new guest to the kernel, and a
+                # loss of power must not find one that is seconds old.
+                host.shell.run(["sync"], 60)
+        return guest
 
     def _give_up(self) -> None:
         """Delete the guest, by force where it must be."""

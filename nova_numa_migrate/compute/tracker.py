@@ -16,6 +16,7 @@ import nova.conf
 from oslo_log import log as logging
 
 from nova_numa_migrate import binding
+from nova_numa_migrate import fit
 from nova_numa_migrate.binding import Binding
 from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.move import Move
@@ -153,7 +154,7 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
         :param cells: of objects.InstanceNUMATopology, placed on this host.
         :returns: what the nodes lack, for people; nothing is held then.
         """
-        needs = _needs(cells)
+        needs = fit.needs(cells)
         short = room.shortages(
             needs,
             self._promised(but=instance),
@@ -191,13 +192,6 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
             for need in needs
             if instance != but
         ]
-
-
-def _needs(cells: Iterable[Any]) -> list[Need]:
-    return [
-        Need(cell.id, cell.memory * 1024, cell.pagesize or room.BASE_PAGE_KIB)
-        for cell in cells
-    ]
 
 
 def _is_from_node_to_node(migration: Any) -> bool:

@@ -22,6 +22,10 @@ ROOT = Path('/sys/devices/system/node')
 #: KiB of a page of the ordinary pool.
 BASE_PAGE_KIB = os.sysconf('SC_PAGE_SIZE') // 1024
 
+#: The share of its caches that the kernel counts as available at worst
+#: (si_mem_available in mm/show_mem.c).
+CACHE_AT_WORST = 0.5
+
 _FIELD = re.compile(r'^Node \d+ (\S+): +(\d+) kB$', re.MULTILINE)
 
 
@@ -35,16 +39,21 @@ class Need:
 
 
 def shortages(
-    needs: Iterable[Need], promised: Iterable[Need], margin_kib: int
+    needs: Iterable[Need],
+    promised: Iterable[Need] = (),
+    margin_kib: int = 0,
+    *,
+    cache: float = CACHE_AT_WORST,
 ) -> list[str]:
     """What each node lacks, for people; empty where there is room.
 
     :param promised: what guests on their way here will take and have not.
     :param margin_kib: has to stay free of each node's ordinary pages.
+    :param cache: the share of a node's caches that counts as free, 0 to 1.
     """
     wanted, taken = _by_pool(needs), _by_pool(promised)
     found = (
-        _shortage(node, page, kib, taken[node, page], margin_kib)
+        _shortage(Need(node, kib, page), taken[node, page], margin_kib, cache)
         for (node, page), kib in sorted(wanted.items())
     )
     return [text for text in found if text]
@@ -57,11 +66,10 @@ def _by_pool(needs: Iterable[Need]) -> Counter[tuple[int, int]]:
     return pools
 
 
-def _shortage(
-    node: int, page: int, kib: int, promised: int, margin: int
-) -> str:
+def _shortage(need: Need, promised: int, margin: int, cache: float) -> str:
+    node, kib, page = need.node, need.kib, need.page_kib
     try:
-        free = _free(node, page)
+        free = _free(node, page, cache)
     except FileNotFoundError:
         return f'it has no node {node} with pages of {page} KiB now'
     if page != BASE_PAGE_KIB:
@@ -75,28 +83,28 @@ def _shortage(
     )
 
 
-def _free(node: int, page: int) -> int:
+def _free(node: int, page: int, cache: float) -> int:
     """KiB of a pool that a bound guest can get without anybody's end.
 
     :raises FileNotFoundError: when there is no such node or pool.
     """
     directory = ROOT / f'node{node}'
     if page == BASE_PAGE_KIB:
-        return _available((directory / 'meminfo').read_text())
+        return _available((directory / 'meminfo').read_text(), cache)
     pool = directory / 'hugepages' / f'hugepages-{page}kB' / 'free_hugepages'
     return int(pool.read_text()) * page
 
 
-def _available(meminfo: str) -> int:
+def _available(meminfo: str, share: float) -> int:
     """Free and what the kernel gives up for it, from a node's meminfo.
 
-    Half of the page cache and of the reclaimable slab, as the kernel's own
-    MemAvailable counts them at worst (si_mem_available in mm/show_mem.c);
-    there is none of it for a node.
+    A share of the page cache and of the reclaimable slab: MemAvailable, which
+    counts them for a host, is not there for a node.
     """
     fields = {name: int(kib) for name, kib in _FIELD.findall(meminfo)}
     cache = fields.get('Active(file)', 0) + fields.get('Inactive(file)', 0)
-    return fields['MemFree'] + (cache + fields.get('SReclaimable', 0)) // 2
+    cache += fields.get('SReclaimable', 0)
+    return fields['MemFree'] + int(cache * share)
 
 
 def _mib(kib: int) -> int:

@@ -14,9 +14,11 @@ from nova.virt.libvirt import guest as libvirt_guest
 from oslo_log import log as logging
 from oslo_utils import excutils
 
+from nova_numa_migrate import fit
 from nova_numa_migrate.checkpoint import digest as digests
 from nova_numa_migrate.guest_xml.remap import remap
 from nova_numa_migrate.move import Move
+from nova_numa_migrate.placement import room
 from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import pages
@@ -64,7 +66,8 @@ def restore(
     :param prepare: called after the definition, before the start.
     :returns: nova.virt.libvirt.guest.Guest.
     :raises nova.exception.MigrationError: when the checkpoint is damaged or
-        cannot be remapped, or libvirt refuses it and leaves it as it was.
+        cannot be remapped, the nodes have no room for it now, or libvirt
+        refuses it and leaves it as it was.
     """
     # As Nova has it: not every place that imports this has the binding.
     libvirt = libvirt_guest.libvirt
@@ -77,6 +80,7 @@ def restore(
                 str(image), libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
             )
             xml = remap(saved_xml, fresh_xml)
+            _require_room(instance)
             guest = libvirt_guest.Guest.create(xml, driver._host)
             if prepare is not None:
                 prepare()
@@ -92,6 +96,23 @@ def restore(
         # The end of the step may fail, too, where nobody can be told.
         _go_on(driver, instance, guest)
     return guest
+
+
+def _require_room(instance: Any) -> None:
+    """Only where a node lacks memory for certain: the guest does not run.
+
+    What was found free before the save may be somebody else's by now, and the
+    kernel would end a neighbour for a strict binding.  What has come here is
+    in the page cache, all of which the kernel gives up before that.
+
+    :raises nova.exception.MigrationError: with every node that is short.
+    """
+    short = room.shortages(fit.needs(fit.cells_of(instance)), cache=1.0)
+    if short:
+        raise exception.MigrationError(
+            reason=f'host {CONF.host} cannot take the guest: '
+            f'{"; ".join(short)}'
+        )
 
 
 class _Waiting(libvirt_guest.Guest):

@@ -14,6 +14,7 @@ from typing import Any
 from nova import exception
 import nova.conf
 from nova.virt.libvirt import utils as libvirt_utils
+from oslo_concurrency import processutils
 from oslo_log import log as logging
 import tenacity
 
@@ -109,6 +110,24 @@ def keep_as_it_is(driver: Any, instance: Any) -> None:
         name = libvirt_utils.RESIZE_SNAPSHOT_NAME
         root.remove_snap(name, ignore_errors=True)
         root.create_snap(name)
+
+
+def keep_what_came(instance: Any) -> None:
+    """Have the files of a guest that has come outlive the host's power.
+
+    With the base files of its disks, which are on the same file system.  Nova
+    leaves that to the kernel, which may take half a minute, and its confirm
+    deletes the source's files.  The guest runs: what fails is logged.
+    """
+    directory = libvirt_utils.get_instance_path(instance)
+    try:
+        processutils.execute('sync', '--file-system', directory)
+    except (OSError, processutils.ProcessExecutionError) as error:
+        LOG.warning(
+            'A loss of power may yet cost the files that have come: %s',
+            error,
+            instance=instance,
+        )
 
 
 def to_convert(disk_info: str) -> str:

@@ -191,6 +191,7 @@ class NumaLibvirtDriver(
             finish()
             # It is not awaited any more.
             self.checkpoints.discard(instance.uuid)
+            disks.keep_what_came(instance)
             return
         image = self.checkpoints.image(instance.uuid)
         destination.require(image)

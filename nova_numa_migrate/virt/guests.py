@@ -18,6 +18,7 @@ from nova_numa_migrate.move import State
 from nova_numa_migrate.placement.report import CellPlacement
 from nova_numa_migrate.virt import awaited
 from nova_numa_migrate.virt import brought
+from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import homeward
 from nova_numa_migrate.virt import interrupted
@@ -139,6 +140,7 @@ class GuestsMixin(_Driver):
         if move.disks is not Disks.KEPT:
             # From now on the disks know more than the source's checkpoint.
             outbound.withdraw(self, instance, move.home)
+        disks.keep_what_came(instance)
 
     def has_run(self, instance: Any, move: Move) -> bool:
         """Whether the disks may know more than the guest's checkpoint does.

@@ -177,7 +177,9 @@ class ClaimTestCase(test.NoDBTestCase):
             self.claim()
 
     @mock.patch.object(
-        resource_tracker.ResourceTracker, '_update_usage_from_migration'
+        resource_tracker.ResourceTracker,
+        '_update_usage_from_migration',
+        autospec=True,
     )
     def test_memory_of_a_guest_that_is_not_coming_home(self, _update):
         self.kernel.set(2, 2 * 1024)

@@ -21,8 +21,8 @@ class RoomTestCase(testtools.TestCase):
         super().setUp()
         self.nodes = self.useFixture(fake_nodes.FakeNodesFixture())
 
-    def shortages(self, *needs, promised=(), margin=0):
-        return room.shortages(needs, promised, margin * MIB)
+    def shortages(self, *needs, promised=(), margin=0, **more):
+        return room.shortages(needs, promised, margin * MIB, **more)
 
     def assert_room(self, *needs, **more):
         self.assertEqual([], self.shortages(*needs, **more))
@@ -52,6 +52,11 @@ class RoomTestCase(testtools.TestCase):
         self.nodes.set(1, 512, cache=200, slab=56)
         self.assert_room(need(1, 640))
         self.assert_short(need(1, 641))
+
+    def test_all_of_it_where_that_is_asked(self):
+        self.nodes.set(1, 512, cache=200, slab=56)
+        self.assert_room(need(1, 768), cache=1.0)
+        self.assert_short(need(1, 769), cache=1.0)
 
     def test_cells_of_one_node_are_added_up(self):
         self.nodes.set(1, 512)
@@ -95,7 +100,5 @@ class RoomTestCase(testtools.TestCase):
 
 class ThisMachineTestCase(testtools.TestCase):
     def test_the_kernel_writes_what_is_read(self):
-        self.assertEqual([], room.shortages([need(0, 1)], [], 0))
-        self.assertEqual(
-            1, len(room.shortages([need(0, 1024 * 1024 * 1024)], [], 0))
-        )
+        self.assertEqual([], room.shortages([need(0, 1)]))
+        self.assertEqual(1, len(room.shortages([need(0, 1024 * 1024 * 1024)])))

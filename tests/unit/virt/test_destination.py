@@ -23,7 +23,9 @@ from nova_numa_migrate.guest_xml import remap
 from nova_numa_migrate.placement import report
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import pages
+from tests import fake_nodes
 from tests.unit import patching
+from tests.unit import topologies
 from tests.unit.guest_xml import golden
 
 LIBVIRT = types.SimpleNamespace(
@@ -43,6 +45,7 @@ class DestinationTestCase(patching.PatchingTestCase):
         self.context = context.RequestContext('user', 'project')
         self.instance = objects.Instance(
             uuid=uuids.instance,
+            host='compute2',
             system_metadata={},
             old_flavor=None,
             new_flavor=None,
@@ -126,6 +129,18 @@ class RestoreTestCase(DestinationTestCase):
             self.calls.mock_calls,
         )
         self.assertIs(self.made, result)
+
+    def test_a_node_without_the_memory_stops_it_before_anything(self):
+        self.useFixture(fake_nodes.FakeNodesFixture()).set(2, 511)
+        self.instance.numa_topology = topologies.guest(1)
+        [cell] = self.instance.numa_topology.cells
+        cell.id, cell.memory = 2, 512
+        error = self.assertRaises(exception.MigrationError, self.restore)
+        self.assertIn('node 2 has 511 MiB free now', str(error))
+        self.assertEqual(
+            [mock.call.connection.saveImageGetXMLDesc('/c/u.save', 1)],
+            self.calls.mock_calls,
+        )
 
     def test_a_damaged_checkpoint_stops_it_before_anything(self):
         require = self.patch(

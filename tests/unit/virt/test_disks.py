@@ -13,6 +13,7 @@ from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import host as libvirt_host
 from nova.virt.libvirt import imagebackend
 from nova.virt.libvirt import utils as libvirt_utils
+from oslo_concurrency import processutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate.virt import disks
@@ -174,6 +175,26 @@ class BringSwapTestCase(DisksTestCase):
         self.driver._is_path_shared_with.assert_called_once_with(
             DEST, str(self.new.parent)
         )
+
+
+class KeepWhatCameTestCase(DisksTestCase):
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def test_it_is_on_the_disk(self):
+        path = self.root / uuids.instance
+        path.mkdir()
+        with mock.patch.object(
+            processutils, 'execute', wraps=processutils.execute
+        ) as execute:
+            disks.keep_what_came(self.instance)
+        execute.assert_called_once_with('sync', '--file-system', str(path))
+        self.assertEqual('', self.log.output)
+
+    def test_the_guest_runs_on_whatever_the_disk_says(self):
+        disks.keep_what_came(self.instance)
+        self.assertIn('No such file or directory', self.log.output)
 
 
 @ddt.ddt
