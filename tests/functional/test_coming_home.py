@@ -36,6 +36,30 @@ class ComingHomeTest(failing.FailingTestCase):
         self.stub_out(send, lambda *args: None)
         self._assert_comes_home()
 
+    def test_its_memory_is_taken_meanwhile(self):
+        with self._node_2_has_then(500, cache=11):
+            self._assert_comes_home()
+        details = self.failed_events()['numa_migrate_restore']
+        self.assertIn('host compute2 cannot take the guest', details)
+        self.assertIn('node 2 has 511 MiB free now', details)
+
+    def test_what_has_come_is_given_up_for_its_memory(self):
+        with self._node_2_has_then(0, cache=512):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+
+    def _node_2_has_then(self, free, cache):
+        """In MiB, when something has been copied to the destination."""
+        copy_file = fake_hosts.RemoteDirectories.copy_file
+
+        def copy(*args, **kwargs):
+            copy_file(*args, **kwargs)
+            self.nodes.set(2, free, cache=cache)
+
+        return mock.patch.object(
+            fake_hosts.RemoteDirectories, 'copy_file', copy
+        )
+
     def _assert_comes_home(self):
         with self.assert_goes_on(self.server):
             self.post_migrate(self.server, [3, 2])

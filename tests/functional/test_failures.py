@@ -113,37 +113,6 @@ class AfterTheSaveTest(failing.FailingTestCase):
             self.wait_for_failure(self.server)
         self.assert_as_before()
 
-    def test_the_destination_s_memory_is_taken_meanwhile(self):
-        copy_file = fake_hosts.RemoteDirectories.copy_file
-
-        def copy(*args, **kwargs):
-            copy_file(*args, **kwargs)
-            self.nodes.set(2, 500, cache=11)
-
-        with (
-            self.assert_goes_on(self.server),
-            mock.patch.object(fake_hosts.RemoteDirectories, 'copy_file', copy),
-        ):
-            self.post_migrate(self.server, [3, 2])
-            self.wait_for_failure(self.server)
-        self.assert_as_before()
-        details = self.failed_events()['numa_migrate_restore']
-        self.assertIn('host compute2 cannot take the guest', details)
-        self.assertIn('node 2 has 511 MiB free now', details)
-
-    def test_what_has_come_is_given_up_for_it(self):
-        copy_file = fake_hosts.RemoteDirectories.copy_file
-
-        def copy(*args, **kwargs):
-            copy_file(*args, **kwargs)
-            self.nodes.set(2, 0, cache=512)
-
-        with mock.patch.object(
-            fake_hosts.RemoteDirectories, 'copy_file', copy
-        ):
-            self.post_migrate(self.server, [3, 2])
-            self.wait_for(self.server, 'VERIFY_RESIZE')
-
     def test_the_hosts_do_not_hear_one_another_any_more(self):
         """The destination removes what the source cannot."""
         copy = self.hosts.hosts['compute2'].instances / self.server['id']
