@@ -6,7 +6,7 @@ its status alone does not tell it from one confirmed by Nova's confirm window.
 The instance action of the request does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from openstack import utils as sdk_utils
@@ -72,11 +72,16 @@ def _settled(
 def _closed_events(
     compute: Any, sent: request.SentRequest, sleep: Callable[[float], None]
 ) -> list[Any]:
-    """Events of the request, oldest first, when its end is among them."""
+    """Events of the request, oldest first, when its end is among them.
+
+    Nova's services close theirs one after the other, and the one that knows
+    the reason may be the last: failures count when no more of them come.
+    """
     events: list[Any] = []
     for _poll in range(EVENT_POLLS):
-        events = _events(compute, sent)
-        if _moved(events) or any(event.result == 'Error' for event in events):
+        before, events = events, _events(compute, sent)
+        failed = _reasons(events)
+        if _moved(events) or (failed and failed == _reasons(before)):
             break
         sleep(POLL_SECONDS)
     return events
@@ -110,7 +115,16 @@ def _reasons(events: list[Any]) -> str:
             named = event.host and not event.event.startswith(_SCHEDULE_EVENT)
             where = f'{event.host}: ' if named else ''
             reasons.setdefault(event.details, where + event.details)
-    return '; '.join(' '.join(text.split()) for text in reasons.values())
+    whole = (reasons[text] for text in reasons if not _is_cut(text, reasons))
+    return '; '.join(' '.join(text.split()) for text in whole)
+
+
+def _is_cut(text: str, texts: Iterable[str]) -> bool:
+    """Whether Nova has kept only the beginning of one of the others."""
+    return any(
+        other != text and other.startswith(text.removesuffix('...'))
+        for other in texts
+    )
 
 
 def _fault(server: Any) -> str:

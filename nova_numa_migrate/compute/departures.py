@@ -173,6 +173,7 @@ def _give_back(
         context, way_home.EVENT, manager.host, instance.uuid
     ):
         manager._revert_allocation(context, instance, migration)
+        manager.driver.checkpoints.discard(instance.uuid)
         manager.driver.withdraw(instance, migration.dest_host)
         way_home.call_off(manager, context, instance, migration)
         instance.drop_migration_context()

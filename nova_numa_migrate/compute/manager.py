@@ -21,6 +21,7 @@ from oslo_log import log as logging
 from oslo_service import periodic_task
 from oslo_utils import excutils
 
+from nova_numa_migrate import events
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import arrivals
@@ -170,9 +171,9 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
             self.driver.expect_no_more(instance)
             if isinstance(error, exception.InstanceFaultRollback):
                 raise
-            raise exception.InstanceFaultRollback(
-                inner_exception=_told(error)
-            ) from error
+            name = f'numa_migrate_refused_{self.host}'
+            events.tell(context, instance.uuid, self.host, name, error)
+            raise events.rollback(error) from error
 
     def _resize_instance(
         self,
@@ -264,15 +265,16 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
                 bdms,
                 request_spec,
             )
-        except Exception:
+        except Exception as error:
             with excutils.save_and_reraise_exception(logger=LOG) as failure:
                 if way_home.leads_home(self.driver, instance, migration):
+                    way_home.tell_why(self, context, instance, error)
                     way_home.go_home(
                         self, context, instance, migration, request_spec
                     )
                     failure.reraise = False
                 elif recovery.has_moved(self, context, instance, migration):
-                    LOG.warning(
+                    LOG.exception(
                         'The guest has moved here all the same',
                         instance=instance,
                     )
@@ -377,10 +379,3 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
         # stayed on its host.
         instance.drop_migration_context()
         instance.save()
-
-
-def _told(error: Exception) -> Any:
-    """The error as Nova shows it: of others than its own only the name."""
-    if isinstance(error, exception.NovaException):
-        return error
-    return exception.MigrationError(reason=f'{type(error).__name__}: {error}')

@@ -18,6 +18,7 @@ from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 from oslo_log import log as logging
 
+from nova_numa_migrate import events
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
@@ -25,6 +26,8 @@ LOG = logging.getLogger(__name__)
 
 #: The event of the server's action that says that the guest went home.
 EVENT = 'numa_migrate_return'
+#: The event that says what failed at the destination before that.
+CAUSE_EVENT = 'numa_migrate_finish'
 
 
 def leads_home(driver: Any, instance: Any, migration: Any) -> bool:
@@ -47,6 +50,21 @@ def leads_home(driver: Any, instance: Any, migration: Any) -> bool:
         )
         return False
     return gone
+
+
+def tell_why(
+    manager: Any, context: Any, instance: Any, error: Exception
+) -> None:
+    """Say why the guest goes home: its move ends well for all that Nova sees.
+
+    :param manager: the compute manager of this host, the destination.
+    """
+    LOG.error(
+        'The guest could not be started here',
+        instance=instance,
+        exc_info=error,
+    )
+    events.tell(context, instance.uuid, manager.host, CAUSE_EVENT, error)
 
 
 def go_home(

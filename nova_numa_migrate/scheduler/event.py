@@ -15,6 +15,7 @@ from nova import objects
 import nova.conf
 from oslo_log import log as logging
 
+from nova_numa_migrate import events
 from nova_numa_migrate.placement.misses import Miss
 from nova_numa_migrate.placement.misses import nearest
 
@@ -43,22 +44,11 @@ def tell(context: Any, instance: str, misses: Iterable[Miss]) -> list[str]:
             return texts
         with nova_context.target_cell(context, mapping.cell_mapping) as cell:
             for number, text in enumerate(texts, 1):
-                _tell(cell, instance, EVENT % number, text)
+                name = EVENT % number
+                events.failed(cell, instance, CONF.host, name, text)
     except Exception:
         LOG.exception(
             'The reasons could not be added to the action of the server',
             instance_uuid=instance,
         )
     return []
-
-
-def _tell(context: Any, instance: str, name: str, text: str) -> None:
-    # An action's events of one name are one to Nova.
-    event = objects.InstanceActionEvent
-    event.event_start(
-        context, instance, name, want_result=False, host=CONF.host
-    )
-    # A traceback, be it empty, is what makes it a failure to Nova.
-    event.event_finish_with_failure(
-        context, instance, name, exc_val=text, exc_tb='', want_result=False
-    )

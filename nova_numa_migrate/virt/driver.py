@@ -241,7 +241,8 @@ class NumaLibvirtDriver(
         if home.journal is not None:
             self._bring_back(context, instance, home.journal.digest, finish)
         elif not home.still_here:
-            finish()
+            with destination.one_flavor(instance):
+                finish()
         if home.brought:
             homecoming.over(self, context, instance)
         self.checkpoints.discard(instance.uuid)

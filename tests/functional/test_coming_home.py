@@ -35,6 +35,8 @@ class ComingHomeTest(failing.FailingTestCase):
         send = 'nova_numa_migrate.virt.nova_transport.NovaTransport.send'
         self.stub_out(send, lambda *args: None)
         self._assert_comes_home()
+        details = self.failed_events()['numa_migrate_finish']
+        self.assertIn('is not on host compute2', details)
 
     def test_its_memory_is_taken_meanwhile(self):
         with self._node_2_has_then(500, cache=11):

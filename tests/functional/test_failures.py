@@ -186,6 +186,9 @@ class RescheduleTest(failing.FailingTestCase):
         ):
             self.hinted_migrate(self.server, [3, 2])
         (second,) = {'compute2', 'compute3'} - set(refused)
+        self.assertIn(
+            f'numa_migrate_refused_{refused[0]}', self.failed_events()
+        )
         self.assertEqual(second, self.host_of(self.server))
         self.assert_on_nodes(self.server, [3, 2])
         self.assert_audited(

@@ -109,20 +109,10 @@ class ReasonsTest(base.NumaMigrateTestCase):
         self.boot(cells=4, host='compute2')
         with mock.patch.object(
             objects.InstanceActionEvent,
-            'event_start',
+            'create',
             autospec=True,
-            side_effect=self._but_ours(),
+            side_effect=RuntimeError('no database'),
         ):
             events = self.fail(server)
         self.assertIn('No valid host', events['conductor_migrate_server'])
         self.assertNotIn('numa_migrate_schedule_1', events)
-
-    def _but_ours(self):
-        start = objects.InstanceActionEvent.event_start
-
-        def fail(context, uuid, name, *args, **kwargs):
-            if name.startswith('numa_migrate'):
-                raise RuntimeError('no database')
-            return start(context, uuid, name, *args, **kwargs)
-
-        return fail

@@ -134,6 +134,25 @@ class RestartTest(failing.FailingTestCase):
     def test_the_source_s_service_dies_as_the_save_ends(self):
         self._save_then_kill(does_save=True)
 
+    def test_the_source_loses_its_power_during_the_save(self):
+        """The guest's memory is lost: it boots, as after any crash."""
+
+        def lose_power(domain, *args):
+            domain.destroy()
+            raise failing.Killed
+
+        self.kill(
+            'compute1',
+            'resize_instance',
+            fake_libvirt.Domain,
+            'saveFlags',
+            lose_power,
+        )
+        self.assertEqual([], self.running_on(self.server))
+        self.restart_compute_service('compute1')
+        self.assertEqual(['compute1'], self.running_on(self.server))
+        self.assert_as_before()
+
     def test_the_destination_s_service_dies_before_the_restore(self):
         with self.assert_goes_on(self.server):
             self._restore_then_kill(does_restore=False)

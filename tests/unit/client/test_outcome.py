@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The end of a move, told from the server and its action."""
 
+import itertools
 from unittest import mock
 
 from openstack.compute.v2 import _proxy
@@ -49,9 +50,11 @@ class WaitTestCase(testtools.TestCase):
         self.compute.get_server.side_effect = [
             sdk_server.Server.existing(id='abc', **look) for look in looks
         ]
-        self.compute.get.side_effect = [
-            self._action(list(some)) for some in events
-        ]
+        # What has come stays.
+        coming = itertools.chain(events, itertools.repeat(events[-1] if events else ()))
+        self.compute.get.side_effect = lambda *args, **kwargs: self._action(
+            list(next(coming))
+        )
         outcome.wait(self.compute, SENT, self.slept.append, callback)
 
     def _action(self, events):
@@ -170,7 +173,27 @@ class WaitTestCase(testtools.TestCase):
         self.assertIn(
             'h2: full', self.failure(ACTIVE, events=[open_, open_, closed])
         )
-        self.assertEqual(2, len(self.slept))
+        self.assertEqual(3, len(self.slept))
+
+    def test_the_conductor_may_give_up_before_the_host_says_why(self):
+        gave_up = event('cold_migrate', 'Error', 'no host', minute=2)
+        why = event('numa_migrate_refused_h2', 'Error', 'full', 'h2', 1)
+        self.assertIn(
+            ': h2: full; no host',
+            self.failure(ACTIVE, events=[[gave_up], [gave_up, why]]),
+        )
+
+    def test_what_nova_has_cut_is_told_whole(self):
+        """And from the host that said so, where Nova names another."""
+        text = 'node 1: needs 2, 1 free; node 2: needs 2, 0 free'
+        events = [
+            event('compute_prep_resize', 'Error', text[:30], 'h1', 1),
+            event('numa_migrate_refused_h2', 'Error', text, 'h2', 2),
+        ]
+        self.assertEqual(
+            f'server abc did not move and is ACTIVE: h2: {text}',
+            self.failure(ACTIVE, events=[events]),
+        )
 
     def test_an_action_without_a_reason_says_where_to_look(self):
         events = [[]] * outcome.EVENT_POLLS

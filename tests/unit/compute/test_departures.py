@@ -80,6 +80,8 @@ class RecoverTestCase(moves.MovesTestCase):
         discard.assert_called_once_with(
             self.context, migration.dest_compute, instance, migration.uuid
         )
+        discard = self.manager.driver.checkpoints.discard
+        discard.assert_called_once_with(instance.uuid)
         self.drop_context.assert_called_once_with()
         self.assertEqual({}, instance.system_metadata)
         instance.save.assert_called_once_with()
