@@ -20,7 +20,16 @@ PURE = {
 }
 FACING_NOVA = {'api', 'compute', 'scheduler', 'virt'}
 # These put the others together or serve them.
-SHARED = {'cmd', 'events', 'fit', 'privsep', 'reports', 'rpc', 'seams', 'shortfall'}
+SHARED = {
+    'cmd',
+    'events',
+    'fit',
+    'privsep',
+    'reports',
+    'rpc',
+    'seams',
+    'shortfall',
+}
 HYPERVISOR = {'libvirt', 'nova'}
 
 

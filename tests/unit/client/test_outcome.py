@@ -51,7 +51,9 @@ class WaitTestCase(testtools.TestCase):
             sdk_server.Server.existing(id='abc', **look) for look in looks
         ]
         # What has come stays.
-        coming = itertools.chain(events, itertools.repeat(events[-1] if events else ()))
+        coming = itertools.chain(
+            events, itertools.repeat(events[-1] if events else ())
+        )
         self.compute.get.side_effect = lambda *args, **kwargs: self._action(
             list(next(coming))
         )
