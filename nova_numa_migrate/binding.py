@@ -23,7 +23,7 @@ from nova_numa_migrate.hint import NodeMap
 from nova_numa_migrate.move import MOVE_KEY
 
 #: The key in Instance.system_metadata; it outlives the move.
-_KEY = 'numa_binding'
+BINDING_KEY = 'numa_binding'
 #: What a revert puts back; it is forgotten with the move.
 _BEFORE_KEY = f'{MOVE_KEY}_binding_before'
 #: Where nothing is stored.
@@ -73,7 +73,9 @@ class Binding:
     @classmethod
     def of(cls, metadata: Mapping[str, str], host: str | None) -> Self | None:
         """The binding of an instance to nodes of that host, or None."""
-        found = cls._read(json.loads(texts.get(metadata, _KEY) or _NOTHING))
+        found = cls._read(
+            json.loads(texts.get(metadata, BINDING_KEY) or _NOTHING)
+        )
         return found if found and found.host == host else None
 
     @classmethod
@@ -98,9 +100,9 @@ class Binding:
 def place(metadata: MutableMapping[str, str], new: Binding | None) -> None:
     """Bind the guest so from now on, for good."""
     if new is None:
-        texts.remove(metadata, _KEY)
+        texts.remove(metadata, BINDING_KEY)
     else:
-        texts.put(metadata, _KEY, _dumped(new.to_primitive()))
+        texts.put(metadata, BINDING_KEY, _dumped(new.to_primitive()))
 
 
 def replace(
@@ -111,7 +113,7 @@ def replace(
     :param migration: its uuid.
     :returns: whether that changes anything.
     """
-    old = texts.get(metadata, _KEY)
+    old = texts.get(metadata, BINDING_KEY)
     if old is None and new is None:
         return False
     was = json.loads(old or _NOTHING)

@@ -14,6 +14,10 @@ class CannotCheckpoint(NumaMigrateError):
     """The guest's state cannot be saved; the text names every blocker."""
 
 
+class SharedCheckpoints(NumaMigrateError):
+    """Another host has this host's directory of checkpoints."""
+
+
 class PlacementSilent(NumaMigrateError):
     """Placement does not answer what nothing can be said without."""
 

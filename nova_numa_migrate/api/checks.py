@@ -14,7 +14,9 @@ from nova import exception
 from nova import objects
 from nova.compute import api as compute_api
 from nova.compute import vm_states
+from nova.objects import fields
 from nova.virt import hardware
+from oslo_utils import strutils
 
 from nova_numa_migrate import fit
 from nova_numa_migrate import reports
@@ -133,13 +135,16 @@ def _blockers(context: Any, instance: Any) -> Iterator[str]:
     specs = instance.flavor.extra_specs
     if hardware.get_vtpm_constraint(instance.flavor, instance.image_meta):
         yield 'vTPM'
-    if _truthy(
+    encrypted = (
         specs.get('hw:mem_encryption'),
         instance.image_meta.properties.get('hw_mem_encryption'),
-    ):
+    )
+    if any(map(strutils.bool_from_string, encrypted)):
         yield 'encrypted memory'
     if hardware.get_vpmems(instance.flavor):
         yield 'persistent memory devices (hw:pmem)'
+    if _has_firmware_variables(instance.image_meta):
+        yield 'UEFI variable store (NVRAM)'
     if any(_asks_for_vgpu(key) for key in specs):
         yield 'mediated device (vGPU)'
     if compute_api.instance_has_share(context, instance):
@@ -155,8 +160,13 @@ def _device_blockers(instance: Any) -> Iterator[str]:
         yield f'PCI device or SR-IOV port ({name})'
 
 
-def _truthy(*values: Any) -> bool:
-    return any(str(value).lower() in ('true', '1', 'yes') for value in values)
+def _has_firmware_variables(image_meta: Any) -> bool:
+    """As far as the image says; on aarch64 the source knows it alone."""
+    firmware = image_meta.properties.get('hw_firmware_type')
+    return bool(
+        firmware == fields.FirmwareType.UEFI
+        and not hardware.get_stateless_firmware_constraint(image_meta)
+    )
 
 
 def _asks_for_vgpu(extra_spec: str) -> bool:

@@ -21,6 +21,7 @@ from nova_numa_migrate.api import migrate_plan
 from nova_numa_migrate.api import migrate_server
 from nova_numa_migrate.api import numa_nodes
 from nova_numa_migrate.api import numa_placement
+from nova_numa_migrate.api import privacy
 from nova_numa_migrate.conf import numa_migrate
 
 _ACTION = 'migrate'
@@ -57,6 +58,7 @@ class NumaAPIRouter(routes.APIRouterV21):
         )
         for resource in self._resources_with(_ACTION):
             resource.controller.compute_api = create_server.PlacingComputeAPI()
+            privacy.install(resource.controller)
             for controller in controllers:
                 resource.register_subcontroller_actions(controller)
 

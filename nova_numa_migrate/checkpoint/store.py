@@ -14,6 +14,10 @@ from pathlib import Path
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
 from nova_numa_migrate.checkpoint.journal import sync
+from nova_numa_migrate.exception import SharedCheckpoints
+
+#: The file that names the host whose directory it is.
+OWNER = '.host'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +33,29 @@ class CheckpointStore:
         """
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
+
+    def claim(self, host: str) -> None:
+        """Have the directory be this host's alone.
+
+        A checkpoint has one name on both hosts.  In one directory that both
+        see it would be copied onto itself, and be gone for the source as soon
+        as the destination needs it no more.
+
+        :raises SharedCheckpoints: when another host has claimed it.
+        :raises OSError: when that cannot be known or written down.
+        """
+        mark = self.root / OWNER
+        mark.touch(0o600)
+        owner = mark.read_text()
+        if not owner:
+            mark.write_text(host)
+        elif owner != host:
+            raise SharedCheckpoints(
+                f'checkpoint_path {self.root} is that of host {owner}, and '
+                f'host {host} needs one of its own: set [numa_migrate] '
+                'checkpoint_path to a local directory. If this host was '
+                f'called {owner} before, remove {mark}'
+            )
 
     def image(self, instance: str) -> Path:
         """The checkpoint file of the instance with that uuid."""
@@ -89,8 +116,8 @@ class CheckpointStore:
 
         :raises OSError: when the directory cannot be read.
         """
-        names = (path.name.removeprefix('.') for path in self.root.iterdir())
-        return {name.partition('.')[0] for name in names}
+        names = {path.name for path in self.root.iterdir()} - {OWNER}
+        return {name.removeprefix('.').partition('.')[0] for name in names}
 
     def discard(self, instance: str) -> None:
         """Remove the instance's checkpoint; nothing to do is fine.

@@ -41,7 +41,8 @@ Directory for the checkpoints of guests on their way.
 
 A checkpoint is as large as the memory that the guest uses. The directory is
 made with mode 0700 and belongs to the user of the compute service. It must
-be local to the host and the same path on every compute host.
+be local to the host and the same path on every compute host; a service whose
+directory is another host's does not start.
 
 Used by nova-numa-compute.
 """,

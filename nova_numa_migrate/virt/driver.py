@@ -75,8 +75,9 @@ class NumaLibvirtDriver(
         return rpc.NumaComputeAPI()
 
     def init_host(self, host: str) -> None:
-        """Start; the directory of the checkpoints is made private."""
+        """Start; the directory of the checkpoints is made this host's own."""
         self.checkpoints.prepare()
+        self.checkpoints.claim(host)
         privsep.start()
         super().init_host(host)
 

@@ -26,6 +26,8 @@ from nova.virt.libvirt.volume import remotefs
 from oslo_concurrency import processutils
 from oslo_config import cfg
 
+from nova_numa_migrate.checkpoint import store
+
 CONF = nova.conf.CONF
 
 _here = threading.local()
@@ -91,7 +93,7 @@ class Host:
         """The names of the files in this host's checkpoint directory."""
         if not self.checkpoints.exists():
             return []
-        return sorted(os.listdir(self.checkpoints))
+        return sorted({*os.listdir(self.checkpoints)} - {store.OWNER})
 
 
 class FakeHostsFixture(fixtures.Fixture):

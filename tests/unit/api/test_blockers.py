@@ -43,6 +43,19 @@ class BlockersTestCase(migrate_base.MigrateTestCase):
         ):
             self.assertIn(name, text)
 
+    @ddt.data(('bios', False), ('uefi', False), ('uefi', True))
+    @ddt.unpack
+    def test_a_store_of_firmware_variables(self, firmware, is_stateless):
+        self.instance.system_metadata = {
+            'image_hw_firmware_type': firmware,
+            'image_hw_firmware_stateless': str(is_stateless),
+        }
+        if firmware == 'uefi' and not is_stateless:
+            self.assertIn('UEFI variable store (NVRAM)', self.conflict())
+        else:
+            self.migrate()
+            self.stock.assert_called_once()
+
     @ddt.data('resources:VGPU', 'resources1:VGPU', 'resources_GPU:VGPU')
     def test_a_vgpu_in_any_group(self, spec):
         self.instance.flavor.extra_specs = {spec: '1'}

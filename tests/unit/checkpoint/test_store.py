@@ -9,6 +9,7 @@ from unittest import mock
 import fixtures
 import testtools
 
+from nova_numa_migrate import exception
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint import store
 
@@ -42,6 +43,16 @@ class StoreTestCase(testtools.TestCase):
         self.root.chmod(0o777)
         self.store.prepare()
         self.assertEqual(0o700, self.mode())
+
+    def test_a_directory_is_of_one_host(self):
+        self.store.prepare()
+        for _ in range(2):
+            self.store.claim('h1')
+        error = self.assertRaises(
+            exception.SharedCheckpoints, self.store.claim, 'h2'
+        )
+        self.assertIn('is that of host h1, and host h2 needs', str(error))
+        self.assertEqual(set(), self.store.instances())
 
     def test_what_is_there_stays(self):
         self.store.prepare()
