@@ -42,10 +42,11 @@ class NumaMigrateHook(hooks.CommandHook):
             action='store_true',
             help=(
                 'With --hint: say to which hosts the server could be moved '
-                'and why not to the others, and change nothing (as "server '
-                'numa plan", which takes --format)'
+                'and why not to the others, and change nothing; the output '
+                'options are for this'
             ),
         )
+        server_numa_plan.add_output_options(parser)
 
     def get_epilog(self) -> str:
         """Say where the option comes from."""
@@ -77,11 +78,7 @@ class NumaMigrateHook(hooks.CommandHook):
 
     def _plan(self, parsed_args: argparse.Namespace) -> None:
         """Show the table of ``server numa plan``."""
-        plan = server_numa_plan.PlanServerNuma(self.cmd.app, None)
-        arguments = plan.get_parser('').parse_args([parsed_args.server])
-        arguments.hints = parsed_args.hints
-        arguments.host = parsed_args.host
-        plan.run(arguments)
+        server_numa_plan.PlanServerNuma(self.cmd.app, None).run(parsed_args)
 
     def after(self, parsed_args: argparse.Namespace, return_code: int) -> int:
         """Leave the exit code alone."""

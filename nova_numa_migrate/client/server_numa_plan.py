@@ -5,6 +5,8 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cliff import command as cliff_command
+from cliff import lister as cliff_lister
 from openstack import exceptions as sdk_exceptions
 from osc_lib.command import command
 
@@ -55,6 +57,29 @@ class PlanServerNuma(command.Lister):
                 '%d more hosts are not shown', plan['hosts_omitted']
             )
         return _COLUMNS, (_row(host) for host in plan['hosts'])
+
+
+class _Given(cliff_command.Command):
+    """A command whose parser is another's."""
+
+    given: argparse.ArgumentParser
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        return self.given
+
+
+class _Output(cliff_lister.Lister, _Given):
+    """What cliff adds to the parser of a list, and nothing else."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        raise NotImplementedError
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Have a command that shows the plan take ``-f``, ``-c`` and the like."""
+    output = _Output(None, None)  # type: ignore[arg-type]
+    output.given = parser
+    output.get_parser('')
 
 
 def _ask(

@@ -104,6 +104,7 @@ class NumaCommandsTestCase(test_command.CloudTestCase):
         out, err = self.shell(
             'server numa plan --hint numa_node=3,2 --host h2 g1 -f json',
             'server migrate --hint numa_node=3,2 --host h2 --dry-run g1',
+            'server migrate --hint numa_node=1 --dry-run g1 -f value -c Host',
             'server numa plan g1',
             'server migrate --dry-run g1',
         )
@@ -117,9 +118,14 @@ class NumaCommandsTestCase(test_command.CloudTestCase):
         self.assertIn('4 more hosts are not shown', err)
         self.assertIn('--dry-run is for migrations with --hint', err)
         hints = {'os:scheduler_hints': {'numa_node': '3,2'}, 'host': 'h2'}
+        self.assertIn('\ncompute3\ncompute2\nstock1\n', out[end:])
+        one = {'os:scheduler_hints': {'numa_node': '1'}, 'host': None}
         none = {'os:scheduler_hints': {}, 'host': None}
         self.assertEqual(
-            [{'os-numaMigratePlan': body} for body in (hints, hints, none)],
+            [
+                {'os-numaMigratePlan': body}
+                for body in (hints, hints, one, none)
+            ],
             [body for body, _version in self.cloud.actions],
         )
 
