@@ -74,7 +74,7 @@ def _missing_traits(
 ) -> Iterator[str]:
     held = client.get_provider_traits(context, provider).traits
     for trait in sorted(spec.root_required - held):
-        yield f'it has not the trait {trait} in Placement'
+        yield f'it lacks the trait {trait} in Placement'
     for trait in sorted(spec.root_forbidden & held):
         yield f'it has the trait {trait} in Placement'
 

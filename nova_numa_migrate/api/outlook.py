@@ -66,7 +66,7 @@ def of_hosts(
     unusable = dict(_unusable(context))
     reader = stored.Reader()
     found = {
-        node.uuid: Outlook(node.host, None, (unusable[node.host],))
+        node.uuid: Outlook(node.host, node_map, (unusable[node.host],))
         if node.host in unusable
         else _of(reader, node, spec, node_map, instance.host)
         for node in nodes
@@ -74,7 +74,9 @@ def of_hosts(
     }
     fitting = {uuid: one.host for uuid, one in found.items() if one.fits}
     for uuid, reasons in candidates.refusals(context, spec, node_map, fitting):
-        found[uuid] = Outlook(fitting[uuid], node_map, tuple(reasons))
+        found[uuid] = dataclasses.replace(
+            found[uuid], reasons=tuple(reasons)
+        )
     return sorted(found.values(), key=lambda one: (len(one.reasons), one.host))
 
 

@@ -95,9 +95,22 @@ class PlanTest(base.NumaMigrateTestCase):
             },
             self.reasons(server, [1]),
         )
+        for asked in ([1], None):
+            hosts = self.plan(server, asked)['numa_migrate_plan']['hosts']
+            self.assertEqual([asked] * 2, [one['numa_node'] for one in hosts])
         self.assertEqual(
             ['compute2'], list(self.reasons(server, [1], 'compute2'))
         )
+
+    def test_nodes_that_were_found_where_placement_has_no_room(self):
+        server = self.boot(cells=2)
+        self.fill('compute2', [0, 2])
+        self.reserve('compute2', 'DISK_GB')
+        (found,) = self.plan(server, host='compute2')['numa_migrate_plan'][
+            'hosts'
+        ]
+        self.assertIn('it needs 1 DISK_GB, 0 free', found['reasons'][0])
+        self.assertEqual({1, 3}, set(found['numa_node']))
 
     def test_the_present_host_where_it_is_named(self):
         server = self.boot(cells=1)

@@ -92,7 +92,7 @@ class ReasonsTest(base.NumaMigrateTestCase):
         server = self.boot(cells=2)
         self._set_provider_traits(self.compute_rp_uuids['compute2'], [])
         told = self.told(server)
-        self.assertIn('has room on the nodes, but it has not the trait', told)
+        self.assertIn('has room on the nodes, but it lacks the trait', told)
         self.assertIn('the trait CUSTOM_NUMA_NODE_3 in Placement', told)
         self.assertEqual(told, self.foretold(server))
 

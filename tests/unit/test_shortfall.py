@@ -78,7 +78,7 @@ class ShortfallTestCase(test.NoDBTestCase):
         ({'vcpus': 5}, 'it needs 5 VCPU, 4 free'),
         ({'memory': 2561}, 'it needs 2561 MEMORY_MB, 2560 free'),
         ({'disk': 2}, 'it needs 2 DISK_GB, 1 free'),
-        ({'traits': ['CUSTOM_B']}, 'has not the trait CUSTOM_B in Placement'),
+        ({'traits': ['CUSTOM_B']}, 'lacks the trait CUSTOM_B in Placement'),
     )
     @ddt.unpack
     def test_one_more_is_one(self, asked, words):
@@ -89,7 +89,7 @@ class ShortfallTestCase(test.NoDBTestCase):
         self.held = {'CUSTOM_NEVER'}
         self.assertEqual(
             [
-                'it has not the trait CUSTOM_A in Placement',
+                'it lacks the trait CUSTOM_A in Placement',
                 'it has the trait CUSTOM_NEVER in Placement',
                 'it needs 2 DISK_GB, 1 free',
                 'it needs 5 VCPU, 4 free',
