@@ -162,15 +162,6 @@ def limits_of(host: Any, spec: Any) -> Any:
     return limits
 
 
-def host_of(topology: Any, limits: Any = None) -> cells.Host:
-    """A host as the core sees it.
-
-    :param topology: objects.NUMATopology.
-    :param limits: objects.NUMATopologyLimits, or None for no limits.
-    """
-    return _host(topology.cells, limits)
-
-
 def guest_of(topology: Any, networks: Any = None) -> cells.Guest:
     """A guest as the core sees it.
 

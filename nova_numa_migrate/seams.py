@@ -21,9 +21,6 @@ from nova_numa_migrate.compute.claim import NumaClaim
 from nova_numa_migrate.compute.claim import NumaMoveClaim
 from nova_numa_migrate.conf import numa_migrate
 
-#: ``[DEFAULT] compute_driver`` that selects our driver.
-COMPUTE_DRIVER = 'numa_migrate.NumaLibvirtDriver'
-
 
 def install() -> None:
     """Put the plugin into this process, before the service is made."""

@@ -9,7 +9,6 @@ emulation of nested virtualisation now and then breaks the host's kernel.
 import functools
 import pathlib
 import shutil
-import subprocess
 
 from lab.frame import command
 from lab.frame import paths as lab_paths
@@ -151,16 +150,6 @@ def qemu(tree: pathlib.Path, program: str) -> list[str]:
         str(libraries),
         str(tree / "usr/bin" / program),
     ]
-
-
-def qemu_version(tree: pathlib.Path) -> str:
-    """First line that the tree's emulator says of itself."""
-    return subprocess.run(
-        [*qemu(tree, "qemu-system-x86_64"), "--version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.partition("\n")[0]
 
 
 def firmware(tree: pathlib.Path) -> list[str]:

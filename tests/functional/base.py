@@ -97,10 +97,6 @@ class NumaMigrateTestCase(
         ]
         return found
 
-    def other_host(self, server: dict[str, Any]) -> str:
-        (found,) = set(self.HOSTS) - {self.host_of(server)}
-        return found
-
     def guest(self, server: dict[str, Any]) -> Any:
         """The domain on the host where Nova says that the server is."""
         return self.connection(self.host_of(server)).lookupByUUIDString(

@@ -34,8 +34,6 @@ _CONSTANTS = {
     'VIR_DOMAIN_SAVE_IMAGE_XML_SECURE': 1,
     'VIR_DOMAIN_PAUSED_UNKNOWN': 0,
     'VIR_DOMAIN_PAUSED_STARTING_UP': 11,
-    'VIR_DOMAIN_SAVE_PARAM_FILE': 'file',
-    'VIR_DOMAIN_SAVE_PARAM_DXML': 'dxml',
 }
 
 #: Devices that Nova's fake follows through attach and detach.
@@ -128,12 +126,6 @@ class Domain(fakelibvirt.Domain):
         """Its state, and no reason for it."""
         return [self._state, 0]
 
-    def save(self, to: str) -> None:
-        self.saveFlags(to)
-
-    def saveParams(self, params: dict[str, Any], flags: int = 0) -> None:
-        self.saveFlags(params['file'], params.get('dxml'), flags)
-
     def saveFlags(
         self, to: str, dxml: str | None = None, flags: int = 0
     ) -> None:
@@ -201,12 +193,6 @@ class Connection(fakelibvirt.Connection):
 
     def saveImageGetXMLDesc(self, file: str, flags: int = 0) -> str:
         return saved_image.SavedImage.read(file).xml
-
-    def restore(self, frm: str) -> None:
-        self.restoreFlags(frm)
-
-    def restoreParams(self, params: dict[str, Any], flags: int = 0) -> None:
-        self.restoreFlags(params['file'], params.get('dxml'), flags)
 
     def restoreFlags(
         self, frm: str, dxml: str | None = None, flags: int = 0

@@ -19,6 +19,7 @@ from nova_numa_migrate import binding
 from nova_numa_migrate import fit
 from nova_numa_migrate import hint
 from nova_numa_migrate.placement import cells
+from nova_numa_migrate.placement import core
 from nova_numa_migrate.placement import reasons
 from tests.unit import topologies
 
@@ -233,7 +234,13 @@ class ConversionTestCase(test.NoDBTestCase):
         )
 
     def test_without_limits_nothing_is_overcommitted_too_far(self):
-        self.assertIsNone(fit.host_of(topologies.host()).ratios)
+        host = topologies.host(topologies.host_cell(0, used=4000))
+        guest = topologies.guest(dedicated=False, cpus=1)
+        node = hint.NodeMap((0,))
+        self.assertIsInstance(
+            fit.decide(host, guest, node, limits()), reasons.Refused
+        )
+        self.assertIsInstance(fit.decide(host, guest, node), core.Fits)
 
     def test_no_devices_where_nova_asks_for_none(self):
         empty = objects.InstancePCIRequests(requests=[])

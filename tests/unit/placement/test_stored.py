@@ -37,7 +37,7 @@ class StoredTestCase(testtools.TestCase):
         del host.cells[0].mempages[:1]
         read = stored.Reader().cells(host._to_json())
         self.assertEqual(
-            [comparable(cell) for cell in fit.host_of(host).cells],
+            [comparable(fit._host_cell(cell)) for cell in host.cells],
             [comparable(cell) for cell in read],
         )
 

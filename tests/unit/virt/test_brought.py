@@ -10,7 +10,6 @@ from nova import context
 from nova import exception
 from nova import objects
 from nova import test
-import nova.conf
 from nova.virt.libvirt import host as libvirt_host
 from nova.virt.libvirt import utils as libvirt_utils
 from nova.virt.libvirt.volume import remotefs
@@ -21,7 +20,6 @@ from nova_numa_migrate import move
 from nova_numa_migrate.virt import brought
 from nova_numa_migrate.virt import driver
 
-CONF = nova.conf.CONF
 HOME = '10.1.0.11'
 
 
