@@ -61,9 +61,18 @@ class CheckpointStore:
         """The checkpoint file of the instance with that uuid."""
         return self.root / f'{instance}.save'
 
-    def journal(self, instance: str) -> Journal | None:
-        """What this host has done with the instance's checkpoint."""
-        return Journal.read(self._journal_path(instance))
+    def journal(
+        self, instance: str, migration: str | None = None
+    ) -> Journal | None:
+        """What this host has done with the instance's checkpoint.
+
+        :param migration: when given, only the journal of that one counts.
+        :raises ValueError: when what is there is not a journal.
+        """
+        found = Journal.read(self._journal_path(instance))
+        if found is None or migration in (None, found.migration):
+            return found
+        return None
 
     def record(self, instance: str, journal: Journal) -> None:
         """Write the next step down."""

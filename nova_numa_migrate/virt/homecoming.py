@@ -59,12 +59,12 @@ class Homecoming:
             return cls(still_here=here, brought=brought)
         if move is None:
             return cls()
-        journal = driver.checkpoints.journal(instance.uuid)
-        if brought:
-            # What this host's own journal says is older.
-            journal = _brought(move)
-        elif journal is not None and journal.migration != move.migration:
-            journal = None
+        # What this host's own journal says is older than what was brought.
+        journal = (
+            _brought(move)
+            if brought
+            else driver.checkpoints.journal(instance.uuid, move.migration)
+        )
         if journal is not None and journal.step is Step.SAVING:
             return cls._after_a_crash(driver, instance, journal)
         if interrupted.goes_on(driver, instance):
@@ -99,8 +99,7 @@ def begin(driver: Any, instance: Any) -> None:
     move = Move.of(instance.system_metadata)
     if move is None or move.state is not State.RESTORED:
         return
-    journal = driver.checkpoints.journal(instance.uuid)
-    known = journal is not None and journal.migration == move.migration
+    known = driver.checkpoints.journal(instance.uuid, move.migration)
     if known and move.disks is Disks.KEPT and not move.in_place:
         move.with_state(State.SAVED).store(instance.system_metadata)
 
@@ -126,10 +125,12 @@ def pending(driver: Any, instance: Any) -> Journal | None:
         return None
     if move.state is State.HOMEWARD:
         return _brought(move)
-    journal: Journal | None = driver.checkpoints.journal(instance.uuid)
-    if journal is None or journal.migration != move.migration:
+    journal: Journal | None = driver.checkpoints.journal(
+        instance.uuid, move.migration
+    )
+    if journal is None or journal.step in (Step.SAVING, Step.AWAITED):
         return None
-    return None if journal.step in (Step.SAVING, Step.AWAITED) else journal
+    return journal
 
 
 def is_brought(driver: Any, instance: Any) -> bool:

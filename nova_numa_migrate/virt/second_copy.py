@@ -55,9 +55,8 @@ def send(driver: Any, instance: Any, migration: str) -> None:
     :raises Exception: when it is not here, or does not arrive.
     """
     move = Move.of(instance.system_metadata, migration)
-    journal = driver.checkpoints.journal(instance.uuid)
-    known = journal is not None and journal.migration == migration
-    if move is None or not known or journal.digest != move.digest:
+    journal = driver.checkpoints.journal(instance.uuid, migration)
+    if move is None or journal is None or journal.digest != move.digest:
         raise exception.MigrationError(
             reason=f'host {CONF.host} has no checkpoint of that migration'
         )

@@ -60,6 +60,13 @@ class StoreTestCase(testtools.TestCase):
         self.store.prepare()
         self.assertEqual(JOURNAL, self.store.journal('u1'))
 
+    def test_only_the_journal_of_a_migration(self):
+        self.store.prepare()
+        self.assertIsNone(self.store.journal('u1', JOURNAL.migration))
+        self.store.record('u1', JOURNAL)
+        self.assertEqual(JOURNAL, self.store.journal('u1', JOURNAL.migration))
+        self.assertIsNone(self.store.journal('u1', 'another'))
+
     def test_the_names_that_operators_see(self):
         self.store.prepare()
         self.store.record('u1', JOURNAL)
