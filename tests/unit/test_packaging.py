@@ -14,8 +14,6 @@ import zipfile
 
 import testtools
 
-from nova_numa_migrate import policies
-from nova_numa_migrate.conf import opts
 from tests.unit import sources
 
 DISTRIBUTION = 'nova-numa-migrate'
@@ -116,36 +114,3 @@ class BuildTestCase(testtools.TestCase):
         data = 'nova_numa_migrate-1.2.3.data/data'
         etc = {f'{data}/{name}' for name in sources.files('etc/*')}
         self.assertEqual(expected | etc, inside)
-
-
-class SamplesTestCase(testtools.TestCase):
-    def generate(self, program, kind):
-        generator = f'etc/nova-numa-migrate/{kind}-generator.conf'
-        with tempfile.NamedTemporaryFile('r') as output:
-            subprocess.run(
-                [
-                    pathlib.Path(sys.executable).with_name(program),
-                    '--config-file', sources.ROOT / generator,
-                    '--output-file', output.name,
-                ],
-                check=True,
-                capture_output=True,
-            )  # fmt: skip
-            return pathlib.Path(output.name).read_text()
-
-    def test_the_configuration_sample_has_every_option(self):
-        sample = self.generate('oslo-config-generator', 'config')
-        listed = opts.list_opts()
-        self.assertNotEqual([], listed)
-        for group, options in listed:
-            self.assertIn(f'\n[{group}]\n', sample)
-            for option in options:
-                self.assertIn(f'\n#{option.name} = ', sample)
-                self.assertRegex(option.help.strip(), r'^[A-Z]')
-
-    def test_the_policy_sample_has_every_rule(self):
-        sample = self.generate('oslopolicy-sample-generator', 'policy')
-        rules = list(policies.list_rules())
-        self.assertNotEqual([], rules)
-        for rule in rules:
-            self.assertIn(f'#"{rule.name}": "{rule.check_str}"', sample)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 from importlib import metadata
 import pathlib
 import re
@@ -75,6 +76,11 @@ class SeamGuardsTest(unittest.TestCase):
             except nova_seams.Absent:
                 continue
             yield where
+
+    def test_every_seam_is_there_once(self):
+        found = collections.Counter(seam.where for seam in nova_seams.read())
+        # Of two rows one reason would never be told.
+        self.assertEqual([], [where for where in found if found[where] > 1])
 
     def test_every_seam_says_why(self):
         for where, seam in _SEAMS.items():
