@@ -26,10 +26,13 @@ from nova_numa_migrate.api.schemas import shapes
 ACTION_PATH = '/servers/{server_id}/action'
 
 _REASONS = {
-    400: 'The request is not of this form, or cannot be meant.',
+    400: 'The request has another form, or asks for what cannot be.',
     403: 'The policy does not allow it.',
     404: 'There is no such server or host.',
-    409: 'The server is in another state, or cannot be moved with its own.',
+    409: (
+        'The server cannot be moved in its present state, or cannot be '
+        'checkpointed.'
+    ),
     503: 'A dry run needs Placement, which does not answer.',
 }
 
@@ -131,7 +134,7 @@ def _operation(
     """One operation; an answer without a schema has no body."""
     responses: dict[str, Any] = {
         str(status): {
-            'description': 'Done, or begun.' if schema is None else 'Found.',
+            'description': 'Accepted.' if schema is None else 'Found.',
             **({} if schema is None else {'content': _json(schema)}),
         }
         for status, schema in answers.items()

@@ -74,9 +74,7 @@ def of_hosts(
     }
     fitting = {uuid: one.host for uuid, one in found.items() if one.fits}
     for uuid, reasons in candidates.refusals(context, spec, node_map, fitting):
-        found[uuid] = dataclasses.replace(
-            found[uuid], reasons=tuple(reasons)
-        )
+        found[uuid] = dataclasses.replace(found[uuid], reasons=tuple(reasons))
     return sorted(found.values(), key=lambda one: (len(one.reasons), one.host))
 
 

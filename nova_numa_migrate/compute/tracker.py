@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resource tracker that knows which moves name their nodes."""
+"""The resource tracker that knows which claims name their nodes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 
 class NumaResourceTracker(resource_tracker.ResourceTracker):
-    """Nova's tracker; its move claims ask it for the named nodes."""
+    """Nova's tracker; its claims ask it for the named nodes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,7 +50,7 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
             del self._claiming.named
 
     def node_map_of(self, instance: str) -> NodeMap | None:
-        """The nodes that the move of the instance names, if it names any."""
+        """The nodes that the claim under way names, if it names any."""
         named, node_map = getattr(self._claiming, 'named', ('', None))
         return node_map if named == instance else None
 

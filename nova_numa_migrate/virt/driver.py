@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The libvirt driver of nova-numa-compute: where Nova's driver is entered.
 
-Each override is an entrance of a few lines; what happens behind it is in
-``source`` and ``destination``.  Arguments that are only handed through are
-not named: they differ between the releases of Nova.
+Each override is an entrance of a few lines; what happens behind it is in the
+other modules of this room.  Arguments that are only handed through are not
+named: they differ between the releases of Nova.
 """
 
 from __future__ import annotations
