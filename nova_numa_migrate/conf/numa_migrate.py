@@ -74,6 +74,10 @@ From the save of a guest to the end of its transfer; another guest runs on
 until it is its turn. Two at once share disk and network, and each stands
 still for longer. 0 is no limit.
 
+Each guest that waits for its turn holds a worker thread of the service
+(``executor_thread_pool_size`` of oslo.messaging, 64 by default), so drain a
+host in portions well below that.
+
 Used by nova-numa-compute.
 """,
     ),
@@ -110,7 +114,8 @@ Used by nova-numa-compute.
         help="""
 Seconds that sending a checkpoint may take.
 
-After that it is given up and the guest goes on at the source. 0 is no limit.
+After that it is given up and the guest goes on where it was saved: at the
+source, or on a revert at the destination. 0 is no limit.
 
 Used by nova-numa-compute.
 """,
@@ -122,8 +127,9 @@ Used by nova-numa-compute.
         help="""
 Seconds that starting a guest from its checkpoint may take.
 
-After that it is given up at the destination and the guest goes home to the
-source. 0 is no limit.
+After that it is given up. At the destination the guest goes home to the
+source; at the source it stays in its checkpoint and the server is in error.
+0 is no limit.
 
 Used by nova-numa-compute.
 """,
@@ -140,7 +146,7 @@ services report them when they start. Switch it off while compute hosts run a
 release of the plugin that reports no traits: the filter finds the right hosts
 without, though it has to look at each of them.
 
-Used by nova-scheduler.
+Used by nova-scheduler, and by nova-api for the dry run: set it alike for both.
 """,
     ),
     cfg.StrOpt(
