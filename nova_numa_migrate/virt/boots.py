@@ -7,18 +7,21 @@ on its way from one host to the other, does not run either: booted from disks
 that belong to its checkpoint, or to the other host, it would lose its state.
 
 A guest that is made anew has lost it: by an evacuation its disks, or its
-volumes, go on without what was saved before.
+volumes, go on without what was saved before.  So has one that is booted from
+its disks in any other way.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from nova import exception
 from nova.compute import task_states
 from oslo_log import log as logging
 
 from nova_numa_migrate import move
 from nova_numa_migrate.move import Move
+from nova_numa_migrate.virt import homecoming
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ _Driver: Any = object
 
 
 class BootsMixin(_Driver):
-    """Boots of Nova's own accord."""
+    """Boots from the disks, of Nova's own accord or by request."""
 
     def resume_state_on_host_boot(
         self, context: Any, instance: Any, *args: Any, **kwargs: Any
@@ -65,6 +68,40 @@ class BootsMixin(_Driver):
             move.forget(instance.system_metadata)
             instance.save()
         super().spawn(context, instance, *args, **kwargs)
+
+    def rescue(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Boot from another image, but no guest that has a state to lose.
+
+        A rescue is there to write to the guest's disks.
+
+        :raises nova.exception.NovaException: saying what to do first.
+        """
+        if self.has_pending_state(instance):
+            # Nova cuts it off, and begins it with words of its own.
+            raise exception.NovaException(
+                'the guest\'s state is in its checkpoint. Have it go on with '
+                '"openstack server reboot --hard", or give the state up with '
+                '"openstack server stop" and "start"'
+            )
+        super().rescue(context, instance, *args, **kwargs)
+
+    def _create_guest(
+        self,
+        context: Any,
+        xml: str,
+        instance: Any,
+        power_on: bool = True,
+        pause: bool = False,
+        *args: Any,
+    ) -> Any:
+        """Boot; no state of before meets the disks any more."""
+        if power_on or pause:
+            homecoming.boots(self, context, instance)
+        return super()._create_guest(
+            context, xml, instance, power_on, pause, *args
+        )
 
     def _not_to_be_booted(self, instance: Any) -> str | None:
         """Why the guest has to wait, or None where it need not."""

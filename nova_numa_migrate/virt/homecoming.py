@@ -14,6 +14,7 @@ from typing import Any
 from nova import exception
 from nova import objects
 from nova.compute import task_states
+from oslo_log import log as logging
 
 from nova_numa_migrate.checkpoint.journal import Journal
 from nova_numa_migrate.checkpoint.journal import Step
@@ -22,6 +23,11 @@ from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 from nova_numa_migrate.virt import interrupted
+
+LOG = logging.getLogger(__name__)
+
+#: Of a move whose guest has gone on, or goes without its state.
+_NOTHING_SAVED = (State.RESTORED, State.NONE)
 
 
 class Kept(exception.MigrationError, NotBroughtBack):
@@ -112,8 +118,37 @@ def pending(driver: Any, instance: Any) -> Journal | None:
 
     :raises Exception: when libvirt has to be asked and does not say.
     """
+    journal = _unused(driver, instance)
+    return journal if journal and driver.is_gone(instance) else None
+
+
+def boots(driver: Any, context: Any, instance: Any) -> None:
+    """The guest is about to boot from its disks: its state is given up.
+
+    Whatever boots it: a rescue, the end of one, a reboot of a guest that was
+    not taken for one with a state.  From then on the disks know more than
+    any checkpoint of before.  One that has moved is another matter: a revert
+    takes it back to files that it has not seen since.
+
+    :raises Exception: when that cannot be written down.
+    """
     move = Move.of(instance.system_metadata)
-    if move is None or move.state in (State.RESTORED, State.NONE):
+    if move is None or move.state in _NOTHING_SAVED:
+        return
+    if move.state is State.OPEN and _unused(driver, instance) is None:
+        return
+    LOG.warning(
+        'The guest boots from its disks, and its state in the checkpoint is '
+        'given up',
+        instance=instance,
+    )
+    over(driver, context, instance, State.NONE)
+
+
+def _unused(driver: Any, instance: Any) -> Journal | None:
+    """The journal of a checkpoint that nobody has gone on from."""
+    move = Move.of(instance.system_metadata)
+    if move is None or move.state in _NOTHING_SAVED:
         return None
     image = driver.checkpoints.image(instance.uuid)
     # One that is missing here is at the destination, see second_copy.
@@ -121,7 +156,7 @@ def pending(driver: Any, instance: Any) -> Journal | None:
         is_brought(driver, instance)
         and not driver.checkpoints.is_spent(instance.uuid)
     )
-    if not there or not driver.is_gone(instance):
+    if not there:
         return None
     if move.state is State.HOMEWARD:
         return _brought(move)

@@ -9,6 +9,7 @@ from unittest import mock
 from nova import objects
 import oslo_messaging as messaging
 
+from nova_numa_migrate.virt import homecoming
 from tests.functional import failing
 from tests.functional import fake_disks
 from tests.functional import fake_hosts
@@ -177,6 +178,34 @@ class StrandedTest(failing.FailingTestCase):
         self.assertNotEqual(
             memory.boot_id, self.guest(self.server).memory.boot_id
         )
+        self._assert_nothing_left()
+
+    def test_it_is_not_rescued(self):
+        with self.assert_goes_on(self.server):
+            self._lose_both_ways()
+            self.post_action(self.server, {'rescue': {}}, 200)
+            self._wait_for_server_parameter(
+                self.server,
+                {'status': 'ERROR', 'OS-EXT-STS:task_state': None},
+            )
+            self.assertEqual([], self.running_on(self.server))
+            server = self.admin_api.get_server(self.server['id'])
+            self.assertIn('stop" and "start"', server['fault']['message'])
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self._assert_nothing_left()
+
+    def test_it_was_booted_without_its_state(self):
+        """What it writes then is of after that, and so are its disks."""
+        boot_id = self.guest(self.server).memory.boot_id
+        self._lose_both_ways()
+        with mock.patch.object(
+            homecoming, 'pending', autospec=True, return_value=None
+        ):
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assertEqual(['compute1'], self.running_on(self.server))
+        self.guest(self.server).destroy()
+        self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self.assertNotEqual(boot_id, self.guest(self.server).memory.boot_id)
         self._assert_nothing_left()
 
     def test_it_is_deleted(self):
