@@ -21,6 +21,13 @@ from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
 
+#: Of a server whose guest has gone on elsewhere: its source waits for confirm
+#: or revert.  Nova's handlers make an error of a revert that failed, before it
+#: is left to be taken up (see halves), and the guest may have ended by then.
+#: An error is not for ever: a hard reboot, a reset of the state, the next move
+#: and a delete each end it, and the checkpoint with it.
+_WAITING = (vm_states.RESIZED, vm_states.ERROR)
+
 #: Of a migration that leaves nothing to be waited for on either host.
 _OVER = ('cancelled', 'completed', 'confirmed', 'error', 'failed', 'reverted')
 
@@ -115,6 +122,5 @@ def _is_needed(context: Any, uuid: str) -> bool:
     move = Move.of(instance.system_metadata)
     if move is None or move.state is State.NONE:
         return False
-    # The guest goes on elsewhere; its source waits for confirm or revert.
     over = move.state is State.RESTORED and instance.task_state is None
-    return not over or bool(instance.vm_state == vm_states.RESIZED)
+    return not over or instance.vm_state in _WAITING

@@ -95,15 +95,29 @@ class SweepTestCase(moves.MovesTestCase):
         self.instance(State.NONE, vm_states.RESIZED)
         self.assertFalse(self.stays())
 
-    def test_one_that_may_be_reverted(self):
-        self.instance(State.RESTORED, vm_states.RESIZED)
+    # An error may be a revert that failed when it had ended the guest.
+    @ddt.data(vm_states.RESIZED, vm_states.ERROR)
+    def test_one_that_may_be_reverted(self, vm_state):
+        self.instance(State.RESTORED, vm_state)
         self.assertTrue(self.stays())
+
+    @ddt.data(
+        (State.RESTORED, vm_states.ACTIVE),
+        # Forgotten by a confirm and by the next move, whatever came of them.
+        (None, vm_states.ERROR),
+    )
+    @ddt.unpack
+    def test_one_whose_error_is_over(self, state, vm_state):
+        self.instance(State.RESTORED, vm_states.ERROR)
+        self.assertTrue(self.stays())
+        self.instance(state, vm_state)
+        self.assertFalse(self.stays())
 
     def test_one_that_is_being_finished(self):
         self.instance(State.RESTORED, task=task_states.RESIZE_FINISH)
         self.assertTrue(self.stays())
 
-    @ddt.data(vm_states.ACTIVE, vm_states.ERROR)
+    @ddt.data(vm_states.ACTIVE, vm_states.STOPPED)
     def test_one_that_has_gone_on(self, vm_state):
         self.instance(State.RESTORED, vm_state)
         self.assertFalse(self.stays())
