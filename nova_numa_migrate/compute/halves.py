@@ -69,7 +69,7 @@ def first(
             # _hand_home; one that stays on its host is handed over twice.
             has_left = instance.host != manager.host
             status = 'reverted' if has_left else 'reverting'
-            _leave(instance, migration, status)
+            _leave(context, instance, migration, status)
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ def second(
                 raise
             # Nova forgets them at the end, however that was.
             instance.old_flavor = instance.new_flavor = instance.flavor
-            _leave(instance, migration, 'reverted')
+            _leave(context, instance, migration, 'reverted')
         finally:
             # Its memory was held for it, see acceptance.
             manager.rt.arrived(instance.uuid)
@@ -231,8 +231,9 @@ def _runs(driver: Any, instance: Any) -> bool:
         return False
 
 
-def _leave(instance: Any, migration: Any, status: str) -> None:
+def _leave(context: Any, instance: Any, migration: Any, status: str) -> None:
     """Take back what Nova's handlers have said of a revert that failed."""
+    task = under_way.task_of(context, instance)
     LOG.warning(
         'The guest runs nowhere and its revert could not go on: it is taken '
         'up in about a minute',
@@ -241,6 +242,6 @@ def _leave(instance: Any, migration: Any, status: str) -> None:
     instance.vm_state = vm_states.RESIZED
     instance.task_state = _TASK
     # First, as in the tracker's _hand_home: it says where the server is.
-    instance.save()
+    under_way.save(instance, task)
     migration.status = status
     migration.save()

@@ -18,6 +18,7 @@ from oslo_log import log as logging
 
 from nova_numa_migrate import rpc
 from nova_numa_migrate.compute import acceptance
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.move import Disks
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
@@ -108,13 +109,17 @@ def call_off(
     """The server is as it was before the revert, and may be reverted again.
 
     One that does not run any more is in error, as after any crash.
+
+    :raises nova.exception.UnexpectedDeletingTaskStateError: when somebody
+        deletes the server.
     """
     manager.rt.arrived(instance.uuid)
+    task = under_way.task_of(context, instance)
     migration.status = 'finished'
     migration.save()
     instance.vm_state = vm_states.RESIZED
     instance.task_state = None
-    instance.save()
+    under_way.save(instance, task)
     if manager.driver.is_gone(instance):
         compute_utils.add_instance_fault_from_exc(context, instance, error)
         instance.vm_state = vm_states.ERROR

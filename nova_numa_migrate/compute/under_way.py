@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterator
 import contextlib
 from typing import Any
 
+from nova import exception
 from nova import objects
+from nova.compute import task_states
+from nova.compute import vm_states
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
 
@@ -15,6 +18,9 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
+
+_DELETING = (task_states.DELETING, task_states.SOFT_DELETING)
+_DELETED = (vm_states.DELETED, vm_states.SOFT_DELETED)
 
 
 def moves(
@@ -88,6 +94,41 @@ def once(
                 instance=instance,
             )
         yield due
+
+
+def task_of(context: Any, instance: Any) -> list[str | None]:
+    """The server's task, for a save that must not go over another's.
+
+    To be asked before the instance at hand is changed: Nova's handlers save
+    whatever is changed in it, and expect nothing.
+
+    :returns: the task in the database, as ``save`` expects it.
+    :raises nova.exception.InstanceNotFound: when the server was deleted.
+    :raises nova.exception.UnexpectedDeletingTaskStateError: while it is: the
+        guest is the delete's.  Nova leaves the task alone at this one.
+    """
+    known = objects.Instance.get_by_uuid(context, instance.uuid)
+    if known.task_state in _DELETING or known.vm_state in _DELETED:
+        raise exception.UnexpectedDeletingTaskStateError(
+            instance_uuid=instance.uuid,
+            expected='a server that is not deleted',
+            actual={'task_state': known.task_state, 'state': known.vm_state},
+        )
+    return [known.task_state]
+
+
+def save(instance: Any, task: list[str | None]) -> None:
+    """Save an instance that has a task from now on, unless it has another.
+
+    :param task: of ``task_of``.
+    :raises nova.exception.UnexpectedTaskStateError: when it has; then nobody
+        saves what was changed.
+    """
+    try:
+        instance.save(expected_task_state=task)
+    except exception.UnexpectedTaskStateError:
+        instance.obj_reset_changes()
+        raise
 
 
 def is_busy(step: str, instance: Any) -> bool:

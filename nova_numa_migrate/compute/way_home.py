@@ -19,6 +19,7 @@ from nova.compute import vm_states
 from oslo_log import log as logging
 
 from nova_numa_migrate import events
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
@@ -77,14 +78,16 @@ def go_home(
     """Take down what is here of the guest and have the source go on with it.
 
     :param manager: the compute manager of this host, the destination.
+    :raises nova.exception.UnexpectedDeletingTaskStateError: when somebody
+        deletes the server.
     :raises Exception: when it fails; the checkpoint stays on the source.
     """
-    LOG.warning(
-        'The guest could not be started here and goes on at its source %s',
-        migration.source_compute,
-        instance=instance,
-    )
     with _reverting(manager, context, instance, migration, 'reverting'):
+        LOG.warning(
+            'The guest could not be started here and goes on at its source %s',
+            migration.source_compute,
+            instance=instance,
+        )
         manager.revert_resize(context, instance, migration, request_spec)
         if migration.source_compute != manager.host:
             # The source has its own; nobody needs this one any more.
@@ -113,18 +116,21 @@ def stay_home(
     """Have the guest go on here, and take back what the other host has.
 
     :param manager: the compute manager of this host, the source.
+    :raises nova.exception.UnexpectedDeletingTaskStateError: when somebody
+        deletes the server.
     :raises Exception: when it fails; the checkpoint stays here.
     """
-    LOG.warning(
-        'The guest was saved and could not be handed to %s: it goes on here',
-        migration.dest_compute,
-        instance=instance,
-    )
     known = objects.Instance.get_by_uuid(context, instance.uuid)
     for field in ('host', 'node', 'compute_id'):
         setattr(instance, field, getattr(known, field))
     # There is no destination's half of this revert, see halves.
     with _reverting(manager, context, instance, migration, 'reverted'):
+        LOG.warning(
+            'The guest was saved and could not be handed to %s: it goes on '
+            'here',
+            migration.dest_compute,
+            instance=instance,
+        )
         manager.finish_revert_resize(
             context, instance, migration, request_spec
         )
@@ -164,6 +170,8 @@ def _reverting(
     manager: Any, context: Any, instance: Any, migration: Any, status: str
 ) -> Iterator[None]:
     """The event of the way home, begun as Nova's API begins a revert."""
+    # A delete may be what the move failed of.
+    task = under_way.task_of(context, instance)
     move = Move.of(instance.system_metadata, migration.uuid)
     if move is not None:
         move.with_state(State.RETURNING).store(instance.system_metadata)
@@ -176,5 +184,5 @@ def _reverting(
         context, EVENT, manager.host, instance.uuid
     ):
         migration.save()
-        instance.save()
+        under_way.save(instance, task)
         yield

@@ -13,6 +13,7 @@ from nova_numa_migrate.virt import homecoming
 from tests.functional import failing
 from tests.functional import fake_disks
 from tests.functional import fake_hosts
+from tests.functional import fake_libvirt
 
 
 class ComingHomeTest(failing.FailingTestCase):
@@ -125,6 +126,34 @@ class ComingHomeTest(failing.FailingTestCase):
             self.post_migrate(self.server, [3, 2])
             self.wait_until_home('reverted')
         self.assert_as_before()
+
+    def test_it_is_deleted_as_it_arrives(self):
+        """The delete and the restore that it ends are at work at once."""
+        server = self.server['id']
+        tasks = []
+
+        def delete(*args):
+            self.admin_api.delete_server(server)
+            failing.libvirt_error()
+
+        def revert(context, instance, *args):
+            tasks.append(instance.task_state)
+
+        with (
+            mock.patch.object(fake_libvirt.Connection, 'restoreFlags', delete),
+            mock.patch.object(
+                self.computes['compute2'].manager, 'revert_resize', revert
+            ),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self._wait_for_assert(
+                lambda: self.assertEqual([], self.admin_api.get_servers())
+            )
+        self.assertEqual([], tasks)
+        self.assertEqual([], self.running_on(self.server))
+        for compute in self.computes.values():
+            compute.manager._sweep_checkpoints(self.ctxt)
+        self._wait_for_assert(self._assert_nothing_left)
 
 
 class StrandedTest(failing.FailingTestCase):

@@ -194,6 +194,32 @@ class FirstTestCase(HalvesTestCase):
         )
         self.assertEqual((vm_states.ERROR, None, 'error'), self.state())
 
+    @ddt.data(True, False)
+    def test_the_server_is_being_deleted(self, is_gone):
+        self.patch(revert, 'send_home', return_value=True)
+        self.driver.is_gone.return_value = is_gone
+        deleting = moves.an_instance(
+            vm_state=vm_states.RESIZED, task_state=task_states.DELETING
+        )
+
+        def fail(*args):
+            self.known.return_value = deleting
+            self.fail(moves.Failure())(*args)
+
+        self.first.side_effect = fail
+        self.assertRaises(
+            exception.UnexpectedDeletingTaskStateError,
+            self.manager.revert_resize,
+            *self.arguments,
+        )
+        self.assertEqual((vm_states.ERROR, None, 'error'), self.state())
+        self.instance.save.assert_not_called()
+
+    def test_it_is_left_as_nobody_else_has_it(self):
+        self.first.side_effect = self.fail(moves.Failure())
+        self.manager.revert_resize(*self.arguments)
+        self.instance.save.assert_called_once_with(expected_task_state=[None])
+
 
 @ddt.ddt
 class SecondTestCase(HalvesTestCase):

@@ -5,6 +5,7 @@ from unittest import mock
 
 import ddt
 from nova import context
+from nova import exception
 from nova import objects
 from nova.compute import task_states
 from nova.compute import vm_states
@@ -73,11 +74,20 @@ class MovingTestCase(WayHomeTestCase):
     def setUp(self):
         super().setUp()
         self.remember(move.State.SAVED)
+        self.instance.obj_reset_changes()
+        self.known = objects.Instance(
+            vm_state=vm_states.ACTIVE, task_state=task_states.RESIZE_FINISH
+        )
+        self.patch(
+            objects.Instance,
+            'get_by_uuid',
+            side_effect=lambda *_, **__: self.known,
+        )
         self.saved = []
+        # What the server must not have become meanwhile.
+        self.expected = None
         for cls in (objects.Instance, objects.Migration):
-            patcher = mock.patch.object(
-                cls, 'save', lambda one: self.saved.append(type(one).__name__)
-            )
+            patcher = mock.patch.object(cls, 'save', self.save())
             patcher.start()
             self.addCleanup(patcher.stop)
         for name in ('event_start', 'event_finish_with_failure'):
@@ -87,6 +97,13 @@ class MovingTestCase(WayHomeTestCase):
             host='dst',
         )
         self.discard = self.manager.driver.checkpoints.discard
+
+    def save(self):
+        def save(one, **expected):
+            self.saved.append(type(one).__name__)
+            self.expected = expected or self.expected
+
+        return save
 
     def assert_written_down(self, status, instance, migration, request_spec):
         stored = move.Move.of(instance.system_metadata, migration.uuid)
@@ -98,9 +115,13 @@ class MovingTestCase(WayHomeTestCase):
         )
         self.assertIs(instance.flavor, instance.old_flavor)
         self.assertEqual(['Migration', 'Instance'], self.saved)
+        self.assertEqual(
+            {'expected_task_state': [task_states.RESIZE_FINISH]}, self.expected
+        )
         self.assertIs(mock.sentinel.request_spec, request_spec)
 
 
+@ddt.ddt
 class GoHomeTestCase(MovingTestCase):
     def go_home(self):
         way_home.go_home(
@@ -122,6 +143,37 @@ class GoHomeTestCase(MovingTestCase):
         self.manager.revert_resize.assert_called_once()
         self.assertEqual(way_home.EVENT, self.event_start.call_args.args[2])
 
+    def assert_left_to_the_delete(self):
+        self.assertRaises(
+            exception.UnexpectedDeletingTaskStateError, self.go_home
+        )
+        self.manager.revert_resize.assert_not_called()
+        # Nova's handlers save the instance after that.
+        self.assertEqual(set(), self.instance.obj_what_changed())
+
+    @ddt.data(
+        (vm_states.ACTIVE, task_states.DELETING),
+        (vm_states.ERROR, task_states.SOFT_DELETING),
+        (vm_states.SOFT_DELETED, None),
+        (vm_states.DELETED, None),
+    )
+    @ddt.unpack
+    def test_one_that_is_deleted_meanwhile(self, vm_state, task):
+        self.known = objects.Instance(vm_state=vm_state, task_state=task)
+        self.assert_left_to_the_delete()
+        self.assertEqual([], self.saved)
+        self.assertEqual(task_states.RESIZE_FINISH, self.instance.task_state)
+
+    def test_one_that_is_deleted_in_this_very_instant(self):
+        self.patch(
+            objects.Instance,
+            'save',
+            side_effect=exception.UnexpectedDeletingTaskStateError(
+                instance_uuid='x', expected={}, actual={}
+            ),
+        )
+        self.assert_left_to_the_delete()
+
     def test_on_one_host_there_is_no_second_checkpoint(self):
         self.manager.host = 'src'
         self.go_home()
@@ -139,14 +191,8 @@ class StayHomeTestCase(MovingTestCase):
     def setUp(self):
         super().setUp()
         self.manager.host = 'src'
-        self.known = objects.Instance(
-            host='src', node='node', compute_id=7, old_flavor=None
-        )
-        self.patch(
-            objects.Instance,
-            'get_by_uuid',
-            side_effect=lambda *_, **__: self.known,
-        )
+        self.known.update({'host': 'src', 'node': 'node', 'compute_id': 7})
+        self.known.old_flavor = None
         # What Nova has changed and not saved.
         self.instance.host = self.instance.node = 'dst'
         self.instance.compute_id = 8
