@@ -324,15 +324,13 @@ class NumaLibvirtDriver(
     ) -> None:
         image = self.checkpoints.image(instance.uuid)
         digest = second_copy.require(self, context, instance, digest)
-        try:
+        with homecoming.keeping(self, instance):
             brought.take(instance)
             disks.keep_as_it_is(self, instance)
             with destination.one_flavor(instance):
                 self._restoring(
                     'bring_back', context, instance, image, digest, finish
                 )
-        except Exception as error:
-            raise homecoming.kept(error) from error
 
     def _create_guest(
         self,

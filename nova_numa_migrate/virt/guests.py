@@ -109,6 +109,17 @@ class GuestsMixin(_Driver):
             return True
         return state in (power_state.SHUTDOWN, power_state.CRASHED)
 
+    def stands_still(self, instance: Any) -> bool:
+        """Whether the guest is here, and paused.
+
+        :raises nova.exception.NovaException: when libvirt does not say.
+        """
+        try:
+            state: int = self.get_info(instance).state
+        except exception.InstanceNotFound:
+            return False
+        return state == power_state.PAUSED
+
     def has_pending_state(self, instance: Any) -> bool:
         """Whether a checkpoint here is all that there is of the guest.
 

@@ -8,6 +8,8 @@ checkpoint, is booted as Nova does, or has been running here all the time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -114,12 +116,16 @@ def pending(driver: Any, instance: Any) -> Journal | None:
     """The journal of a checkpoint here that its guest has yet to go on from.
 
     Of a guest that was saved and has run nowhere since, because neither host
-    could start it; None for any other.
+    could start it; None for any other.  One that was restored and is paused
+    has not run either: its checkpoint would be spent.
 
     :raises Exception: when libvirt has to be asked and does not say.
     """
     journal = _unused(driver, instance)
-    return journal if journal and driver.is_gone(instance) else None
+    if journal is None:
+        return None
+    has_not_run = driver.is_gone(instance) or driver.stands_still(instance)
+    return journal if has_not_run else None
 
 
 def boots(driver: Any, context: Any, instance: Any) -> None:
@@ -143,6 +149,30 @@ def boots(driver: Any, context: Any, instance: Any) -> None:
         instance=instance,
     )
     over(driver, context, instance, State.NONE)
+
+
+@contextlib.contextmanager
+def keeping(driver: Any, instance: Any) -> Iterator[None]:
+    """Bring a guest back in here; where that fails, its state is kept.
+
+    Nothing of a guest that was restored and has not run is left in libvirt:
+    not of an earlier attempt, whose service died, and not of this one, which
+    Nova may have taken the devices from.
+
+    :raises Kept: whatever failed.
+    """
+    try:
+        interrupted.take_away(driver, instance)
+        yield
+    except Exception as error:
+        try:
+            interrupted.take_away(driver, instance)
+        except Exception:
+            # It counts as one that has not run as long as it is paused.
+            LOG.exception(
+                'Nobody knows what is left of the guest', instance=instance
+            )
+        raise kept(error) from error
 
 
 def _unused(driver: Any, instance: Any) -> Journal | None:

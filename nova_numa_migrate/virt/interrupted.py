@@ -74,6 +74,27 @@ def goes_on(driver: Any, instance: Any) -> bool:
     return bool(guest.is_active())
 
 
+def take_away(driver: Any, instance: Any) -> None:
+    """End a guest that was restored and has not run, for another restore.
+
+    Its checkpoint, which is here, is not spent: that is all that there is of
+    the guest, and nothing is lost.
+
+    :raises Exception: when libvirt does not do it.
+    """
+    try:
+        guest = driver._host.get_guest(instance)
+    except exception.InstanceNotFound:
+        return
+    if is_paused(guest) and not driver.checkpoints.is_spent(instance.uuid):
+        LOG.warning(
+            'The guest was restored and has not run: it is taken away, and '
+            'its state is kept in its checkpoint',
+            instance=instance,
+        )
+        guest.poweroff()
+
+
 def is_paused(guest: Any) -> bool:
     """Whether the guest is there and stands still.
 

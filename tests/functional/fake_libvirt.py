@@ -69,6 +69,14 @@ class Domain(fakelibvirt.Domain):
         super().destroy()
         self.memory = None
 
+    def undefine(self) -> None:
+        """One that is active goes on, and is gone when it ends."""
+        # To Nova's fake, one that is paused is not active.
+        if self.memory is not None:
+            self._transient = True
+        else:
+            super().undefine()
+
     def shutdown(self) -> None:
         super().shutdown()
         self.memory = None

@@ -198,6 +198,32 @@ class StrandedTest(failing.FailingTestCase):
             self._reboot_server(self.server, hard=True, api=self.admin_api)
         self._assert_nothing_left()
 
+    def test_the_service_dies_in_the_middle_of_the_reboot(self):
+        restore = fake_libvirt.Connection.restoreFlags
+
+        def restore_and_die(*args):
+            restore(*args)
+            raise failing.Killed
+
+        with self.assert_goes_on(self.server):
+            self._lose_both_ways()
+            self.kill(
+                'compute1',
+                'reboot_instance',
+                fake_libvirt.Connection,
+                'restoreFlags',
+                restore_and_die,
+                lambda: self.post_action(
+                    self.server, {'reboot': {'type': 'HARD'}}
+                ),
+            )
+            self.post_action(
+                self.server, {'os-resetState': {'state': 'error'}}
+            )
+            self.restart_compute_service('compute1')
+            self._reboot_server(self.server, hard=True, api=self.admin_api)
+        self._assert_nothing_left()
+
     def test_its_state_is_given_up(self):
         memory = self.guest(self.server).memory
         self._lose_both_ways()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from unittest import mock
 
+from nova.compute import manager
 from nova.virt.libvirt import driver
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -41,6 +42,18 @@ class PortsTest(reverting.SharedTestCase):
             self._reboot_server(self.server, hard=True, api=self.admin_api)
         self.assertEqual('compute1', self.host_of(self.server))
         self._wait_for_assert(self._assert_nothing_left)
+
+    def test_neutron_fails_to_make_them(self):
+        """Nova takes what belongs to the guest down, and lets it stand."""
+
+        def fail(api, instance, events, error_callback, timeout):
+            for event in events:
+                error_callback(event, instance)
+
+        with mock.patch.object(
+            manager.ComputeVirtAPI, '_wait_for_instance_events', fail
+        ):
+            self.test_the_guest_has_not_run()
 
     def test_nobody_insists_on_them(self):
         self.flags(vif_plugging_is_fatal=False)

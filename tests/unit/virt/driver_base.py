@@ -24,6 +24,7 @@ from nova_numa_migrate.conf import numa_migrate
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import interrupted
 from tests.unit import patching
 from tests.unit import topologies
 
@@ -65,6 +66,7 @@ class DriverTestCase(patching.PatchingTestCase):
             self.patch(disks, name)
         self.driver = driver.NumaLibvirtDriver(None)
         self.driver.checkpoints.prepare()
+        self.taken_away = self.patch(interrupted, 'take_away')
         self.context = context.RequestContext('user', 'project')
         self.instance = self.an_instance(uuids.instance)
 

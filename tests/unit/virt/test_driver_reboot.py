@@ -5,12 +5,15 @@ from unittest import mock
 
 import ddt
 from nova import exception as nova_exception
+from nova.compute import power_state
 from nova.compute import task_states
+from nova.virt import hardware
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.virt import driver
+from nova_numa_migrate.virt import homecoming
 from nova_numa_migrate.virt import second_copy
 from tests.unit.virt import driver_base
 
@@ -38,6 +41,11 @@ class RebootTestCase(driver_base.DriverTestCase):
         )
         self.gone = self.patch(
             driver.NumaLibvirtDriver, 'is_gone', return_value=True
+        )
+        self.info = self.patch(
+            driver.NumaLibvirtDriver,
+            'get_info',
+            return_value=hardware.InstanceInfo(state=power_state.RUNNING),
         )
 
     def reboot(self, kind='HARD'):
@@ -108,6 +116,38 @@ class RebootTestCase(driver_base.DriverTestCase):
         self.checkpoint(Step.SENT)
         self.reboot()
         self.assert_rebooted()
+
+    def test_it_was_restored_and_has_not_run(self):
+        """The service died before it had the guest go on."""
+        self.gone.return_value = False
+        self.info.return_value.state = power_state.PAUSED
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.assertTrue(self.driver.has_pending_state(self.instance))
+        self.taken_away.side_effect = self.noting('take_away')
+        self.reboot()
+        self.assertEqual(
+            ['take_away', 'finish_revert_migration', 'restore'], self.names()
+        )
+
+    def test_it_is_paused_and_has_run(self):
+        self.gone.return_value = False
+        self.info.return_value.state = power_state.PAUSED
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.driver.checkpoints.spend(uuids.instance)
+        self.reboot()
+        self.assert_rebooted()
+
+    def test_one_that_fails_leaves_nothing_in_libvirt(self):
+        self.remember()
+        self.checkpoint(Step.SENT)
+        self.restore.side_effect = driver_base.Failure('no port')
+        self.taken_away.side_effect = [None, driver_base.Failure('no libvirt')]
+        error = self.assertRaises(homecoming.Kept, self.reboot)
+        self.assertIn('no port', str(error))
+        self.assertEqual(2, self.taken_away.call_count)
+        self.assertEqual(['.json', '.save'], self.left())
 
     def test_a_soft_reboot_is_for_guests_that_run(self):
         self.remember()

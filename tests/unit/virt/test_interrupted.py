@@ -170,3 +170,32 @@ class GoesOnTestCase(InterruptedTestCase):
             instance_id='u'
         )
         self.assertFalse(self.goes_on(0))
+
+
+@ddt.ddt
+class TakeAwayTestCase(InterruptedTestCase):
+    """Before a guest is restored once more."""
+
+    def take_away(self, state=fakelibvirt.VIR_DOMAIN_PAUSED, spent=False):
+        self.guest._domain.state.return_value = (state, 0)
+        self.driver.checkpoints.is_spent.return_value = spent
+        interrupted.take_away(
+            self.driver, objects.Instance(uuid=uuids.instance)
+        )
+        return self.guest.poweroff.called
+
+    def test_it_has_not_run(self):
+        self.assertTrue(self.take_away())
+
+    def test_it_has_run(self):
+        self.assertFalse(self.take_away(spent=True))
+
+    @ddt.data(fakelibvirt.VIR_DOMAIN_RUNNING, fakelibvirt.VIR_DOMAIN_SHUTOFF)
+    def test_it_does_not_stand_still(self, state):
+        self.assertFalse(self.take_away(state))
+
+    def test_it_is_not_there(self):
+        self.driver._host.get_guest.side_effect = exception.InstanceNotFound(
+            instance_id='u'
+        )
+        self.assertFalse(self.take_away())
