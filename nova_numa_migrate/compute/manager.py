@@ -28,6 +28,7 @@ from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import endpoint
 from nova_numa_migrate.compute import halves
+from nova_numa_migrate.compute import handover
 from nova_numa_migrate.compute import recovery
 from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import sweep
@@ -187,6 +188,7 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
     ) -> None:
         """On the source: save the guest and send it."""
         asked = departures.asked_by(instance, migration)
+        vm_state = instance.vm_state
         try:
             super()._resize_instance(
                 context,
@@ -197,8 +199,8 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
                 clean_shutdown,
                 request_spec,
             )
-        except Exception:
-            with excutils.save_and_reraise_exception(logger=LOG):
+        except Exception as error:
+            with excutils.save_and_reraise_exception(logger=LOG) as failure:
                 if asked is None:
                     # A migration without a hint is Nova's alone.
                     pass
@@ -207,7 +209,9 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
                     way_home.call_off(self, context, instance, migration)
                 elif way_home.has_left(context, instance):
                     # The destination decides.
-                    pass
+                    failure.reraise = not handover.stands(
+                        context, instance, migration, vm_state, error
+                    )
                 elif way_home.leads_home(self.driver, instance, migration):
                     way_home.stay_home(
                         self, context, instance, migration, request_spec

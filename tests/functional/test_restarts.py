@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from unittest import mock
 
+import ddt
+from nova import objects
 from nova.compute import rpcapi
+import oslo_messaging as messaging
 
 from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.move import MOVE_KEY
@@ -14,6 +19,7 @@ from tests.functional import failing
 from tests.functional import fake_libvirt
 
 
+@ddt.ddt
 class RestartTest(failing.FailingTestCase):
     def _restore_then_kill(self, does_restore):
         restore = fake_libvirt.Connection.restoreFlags
@@ -204,6 +210,67 @@ class RestartTest(failing.FailingTestCase):
         with self.assert_goes_on(self.server):
             self.confirm(self.server)
         self.assert_audited({'compute1': set(), 'compute2': {2, 3}})
+
+    @ddt.data(True, False)
+    def test_it_is_handed_over_and_nobody_hears_of_it(self, is_saved):
+        """The answer of the database is lost, or it saves no more."""
+        save = objects.Instance.save
+
+        def fail(instance, **more):
+            hands_over = (
+                instance.task_state == 'resize_migrated'
+                and more.get('expected_task_state') == 'resize_migrating'
+            )
+            if is_saved or not hands_over:
+                save(instance, **more)
+            if hands_over:
+                raise messaging.MessagingTimeout
+
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(objects.Instance, 'save', fail),
+        ):
+            self._assert_finished_at_the_destination()
+        self.confirm(self.server)
+        self.assert_audited({'compute1': set(), 'compute2': {2, 3}})
+
+    def test_the_message_cannot_be_sent(self):
+        bus = mock.Mock(side_effect=messaging.MessageDeliveryFailure)
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(rpcapi.ComputeAPI, 'finish_resize', bus),
+        ):
+            self._assert_finished_at_the_destination()
+        self._assert_moved_once(bus.call_args)
+
+    def _assert_finished_at_the_destination(self):
+        with self._ended('compute1', 'resize_instance'):
+            self.post_migrate(self.server, [3, 2])
+        server = self.admin_api.get_server(self.server['id'])
+        self.assertEqual(
+            ('ACTIVE', 'resize_migrated'),
+            (server['OS-EXT-STS:vm_state'].upper(), self.task()),
+        )
+        self.assertEqual('post-migrating', self._migration_status(self.server))
+        with mock.patch.object(arrivals, 'PATIENCE', 0):
+            self.computes['compute2'].manager._take_up_moves(self.ctxt)
+        self.wait_for(self.server, 'VERIFY_RESIZE')
+
+    @contextlib.contextmanager
+    def _ended(self, host, name):
+        """Until that method of the host's manager has been at work."""
+        manager, ended = self.computes[host].manager, threading.Event()
+        whole = getattr(manager, name)
+
+        def until_ended(*args, **kwargs):
+            try:
+                return whole(*args, **kwargs)
+            finally:
+                ended.set()
+
+        with mock.patch.object(manager, name, until_ended):
+            yield
+            self.assertTrue(ended.wait(600))
 
     def test_the_destination_loses_its_power_when_the_guest_runs(self):
         """Its files are with its source as they were."""

@@ -227,6 +227,33 @@ class StayHomeTestCase(MovingTestCase):
         self.known.old_flavor = objects.Flavor()
         self.assertIs(True, self.has_left())
 
+    def wait(self, patience):
+        for name, value in (('_POLL', 0.0), ('_PATIENCE', patience)):
+            patcher = mock.patch.object(way_home, name, value)
+            patcher.start()
+            self.addCleanup(patcher.stop)
+
+    def test_a_server_that_was_deleted(self):
+        self.wait(300.0)
+        deleted = exception.InstanceNotFound(instance_id='x')
+        objects.Instance.get_by_uuid.side_effect = [deleted, self.known]
+        self.assertRaises(exception.InstanceNotFound, self.has_left)
+
+    def test_a_database_that_is_back_in_a_moment(self):
+        self.wait(300.0)
+        self.known.old_flavor = objects.Flavor()
+        objects.Instance.get_by_uuid.side_effect = [
+            moves.Failure,
+            moves.Failure,
+            self.known,
+        ]
+        self.assertIs(True, self.has_left())
+
+    def test_a_database_that_is_not(self):
+        self.wait(0.0)
+        objects.Instance.get_by_uuid.side_effect = moves.Failure
+        self.assertRaises(moves.Failure, self.has_left)
+
     def test_it_goes_on_here_and_nothing_is_left_there(self):
         def revert(_context, instance, *args):
             self.assert_written_down('reverted', instance, *args)
