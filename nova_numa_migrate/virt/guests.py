@@ -118,7 +118,7 @@ class GuestsMixin(_Driver):
             state: int = self.get_info(instance).state
         except exception.InstanceNotFound:
             return False
-        return state == power_state.PAUSED
+        return bool(state == power_state.PAUSED)
 
     def has_pending_state(self, instance: Any) -> bool:
         """Whether a checkpoint here is all that there is of the guest.
