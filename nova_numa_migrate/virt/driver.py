@@ -43,6 +43,7 @@ from nova_numa_migrate.virt import limits
 from nova_numa_migrate.virt import provider
 from nova_numa_migrate.virt import second_copy
 from nova_numa_migrate.virt import source
+from nova_numa_migrate.virt import volumes
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class NumaLibvirtDriver(
     guests.GuestsMixin,
     boots.BootsMixin,
     provider.ProviderMixin,
+    volumes.VolumesMixin,
     bound.BoundGuestsMixin,
     libvirt_driver.LibvirtDriver,
 ):

@@ -147,6 +147,14 @@ class FilesTest(reverting.RevertTestCase):
         self.assertNotEqual(boot_id, memory.boot_id)
         self.assertEqual(reverting.NOTHING, self.checkpoint_files())
 
+    def test_a_volume_is_attached_before_the_revert(self):
+        self.move()
+        self._attach_volume(self.server, reverting.VOLUME)
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+        self.assertIn(reverting.VOLUME, self.guest(self.server).XMLDesc(0))
+
     def test_nobody_confirms(self):
         with self.assert_goes_on(self.server):
             self.hinted_migrate(self.server, [3, 2])
