@@ -18,6 +18,7 @@ from typing import Any
 from nova import exception
 from nova.compute import task_states
 from oslo_log import log as logging
+from oslo_service import loopingcall
 
 from nova_numa_migrate import move
 from nova_numa_migrate.move import Move
@@ -102,6 +103,16 @@ class BootsMixin(_Driver):
         return super()._create_guest(
             context, xml, instance, power_on, pause, *args
         )
+
+    def _wait_for_running(self, instance: Any) -> None:
+        """Wait until the guest runs, but not for one that was restored.
+
+        It has gone on.  Where it has crashed since, has shut itself down or
+        stands still for want of space, Nova would wait for ever.
+        """
+        if self.checkpoints.is_spent(instance.uuid):
+            raise loopingcall.LoopingCallDone()
+        super()._wait_for_running(instance)
 
     def _not_to_be_booted(self, instance: Any) -> str | None:
         """Why the guest has to wait, or None where it need not."""

@@ -47,6 +47,23 @@ class ComingHomeTest(failing.FailingTestCase):
         self.assertIn('host compute2 cannot take the guest', details)
         self.assertIn('node 2 has 511 MiB free now', details)
 
+    def test_it_crashes_as_it_goes_on(self):
+        """It has moved, and is off as it would be where it was."""
+        resume = fake_libvirt.Domain.resume
+
+        def resume_and_crash(domain):
+            resume(domain)
+            domain.destroy()
+
+        with mock.patch.object(
+            fake_libvirt.Domain, 'resume', resume_and_crash
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self.assertEqual('compute2', self.host_of(self.server))
+        self.assertEqual([], self.running_on(self.server))
+        self.assertEqual([], self.checkpoint_files()['compute2'])
+
     def test_what_has_come_is_given_up_for_its_memory(self):
         with self._node_2_has_then(0, cache=512):
             self.post_migrate(self.server, [3, 2])

@@ -4,6 +4,7 @@
 import ddt
 from nova import exception as nova_exception
 from nova.compute import task_states
+from oslo_service import loopingcall
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
@@ -169,6 +170,29 @@ class BootTestCase(driver_base.DriverTestCase):
         self.remember()
         self.checkpoint(journal.Step.SENT)
         self.assert_kept(move.State.SAVED, power_on=False)
+
+
+class WaitTestCase(driver_base.DriverTestCase):
+    """Nova asks again and again whether a guest runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.replace('_wait_for_running', self.noting('_wait_for_running'))
+        self.checkpoint(journal.Step.SENT)
+
+    def test_not_for_one_that_was_restored(self):
+        """Whatever it has done since."""
+        self.driver.checkpoints.spend(uuids.instance)
+        self.assertRaises(
+            loopingcall.LoopingCallDone,
+            self.driver._wait_for_running,
+            self.instance,
+        )
+        self.assertEqual([], self.calls)
+
+    def test_for_any_other(self):
+        self.driver._wait_for_running(self.instance)
+        self.assertEqual(['_wait_for_running'], self.names())
 
 
 class RescueTestCase(driver_base.DriverTestCase):
