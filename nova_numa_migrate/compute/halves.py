@@ -61,7 +61,7 @@ def first(
         except _TAKEN_AWAY:
             raise
         except Exception as error:
-            if _runs(manager.driver, instance):
+            if revert.runs(manager.driver, instance):
                 LOG.exception('The guest runs on here', instance=instance)
                 revert.call_off(manager, context, instance, migration, error)
                 return
@@ -221,14 +221,6 @@ def _end_first(context: Any, migration: Any) -> None:
     if known.status != 'reverted':
         known.status = migration.status = 'reverted'
         known.save()
-
-
-def _runs(driver: Any, instance: Any) -> bool:
-    """Whether the guest is still here, for certain."""
-    try:
-        return not driver.is_gone(instance)
-    except Exception:
-        return False
 
 
 def _leave(context: Any, instance: Any, migration: Any, status: str) -> None:

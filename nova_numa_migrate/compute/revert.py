@@ -32,7 +32,8 @@ def send_home(
     """Bring the guest's state to its source, if it has to go there.
 
     :returns: whether Nova's revert is to follow; otherwise it is called off,
-        and the event of the step that failed says why.
+        or taken up where the guest could not go on here either, and the event
+        of the step that failed says why.
     """
     move = Move.of(instance.system_metadata, migration.uuid)
     if move is None:
@@ -46,9 +47,37 @@ def send_home(
             migration.source_compute,
             instance=instance,
         )
-        call_off(manager, context, instance, migration, error)
+        if _waits(manager.driver, instance, move):
+            # Called off, it would have nobody look for the checkpoint.
+            LOG.error(
+                'Nor could it go on here: it is in its checkpoint, and that '
+                'is tried again in about a minute',
+                instance=instance,
+            )
+        else:
+            call_off(manager, context, instance, migration, error)
         return False
     return True
+
+
+def _waits(driver: Any, instance: Any, move: Move) -> bool:
+    """Whether the guest has yet to go on from a checkpoint taken here."""
+    journal = driver.checkpoints.journal(instance.uuid)
+    return (
+        journal is not None
+        and journal.migration == move.migration
+        # One that is spent has another name.
+        and driver.checkpoints.image(instance.uuid).exists()
+        and not runs(driver, instance)
+    )
+
+
+def runs(driver: Any, instance: Any) -> bool:
+    """Whether the guest is still here, for certain."""
+    try:
+        return not driver.is_gone(instance)
+    except Exception:
+        return False
 
 
 def _check_room(

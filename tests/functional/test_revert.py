@@ -9,7 +9,9 @@ import ddt
 from nova.compute import manager
 import oslo_messaging as messaging
 
+from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import endpoint
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.virt import driver
 from tests.functional import failing
 from tests.functional import reverting
@@ -66,6 +68,40 @@ class SharedTest(reverting.SharedTestCase):
         with self.assert_goes_on(self.server):
             self.revert(self.server)
         self.assert_home()
+
+    def test_it_can_neither_go_home_nor_go_on(self):
+        self.move()
+        compute = self.computes['compute2'].manager
+        with self.assert_goes_on(self.server):
+            with (
+                self.copy_fails_for('.save'),
+                self.restore_fails_on('compute2'),
+            ):
+                self.post_revert()
+                self._wait_for_assert(
+                    lambda: self.assertIn(
+                        'numa_migrate_transfer', self.failed_events()
+                    )
+                )
+                self._take_up()
+                self.assertEqual([], self.running_on(self.server))
+                compute._sweep_checkpoints(self.ctxt)
+            self.assertEqual('resize_reverting', self.task())
+            self._take_up()
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        with self.assert_goes_on(self.server):
+            self.revert(self.server)
+        self.assert_home()
+
+    def _take_up(self):
+        """When whoever is at work is done."""
+        compute = self.computes['compute2'].manager
+        instance = self.instance(self.server)
+        self._wait_for_assert(
+            lambda: self.assertFalse(under_way.is_busy('revert', instance))
+        )
+        with mock.patch.object(arrivals, 'PATIENCE', 0):
+            compute._take_up_moves(self.ctxt)
 
     def _home_says(self, error):
         return mock.patch.object(

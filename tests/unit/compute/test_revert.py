@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A revert that begins with a checkpoint, or is called off."""
 
+import pathlib
 from unittest import mock
 
 import ddt
+import fixtures
 from nova import exception
 from nova import objects
 from nova.compute import manager as novas
@@ -15,6 +17,8 @@ from oslo_utils.fixture import uuidsentinel as uuids
 from nova_numa_migrate import move
 from nova_numa_migrate import rpc
 from nova_numa_migrate.checkpoint import demand
+from nova_numa_migrate.checkpoint import journal
+from nova_numa_migrate.checkpoint import store
 from nova_numa_migrate.compute import acceptance
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import revert
@@ -35,6 +39,9 @@ class RevertTestCase(moves.MovesTestCase):
         self.manager.host = 'dst'
         self.driver = mock.create_autospec(
             driver.NumaLibvirtDriver, instance=True
+        )
+        self.driver.checkpoints = store.CheckpointStore(
+            pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         )
         self.manager.driver = self.driver
         self.manager.rt = mock.Mock(spec=['arrived'])
@@ -208,3 +215,53 @@ class SendHomeTestCase(RevertTestCase):
             self.revert()
         self.assert_called_off(vm_states.ERROR)
         self.assertIsInstance(self.fault.call_args.args[2], moves.Failure)
+
+    def stranded(self, migration=uuids.migration, **is_gone):
+        """Saved, not sent, and libvirt does not let it go on here."""
+        files = self.driver.checkpoints
+
+        def save(*_args):
+            files.image(uuids.instance).write_text('memory')
+            step = journal.Step.SAVED
+            files.record(uuids.instance, journal.Journal(migration, step))
+            self.driver.is_gone.configure_mock(**is_gone)
+            raise moves.Failure
+
+        self.driver.send_home.side_effect = save
+
+    @ddt.data({'return_value': True}, {'side_effect': moves.Failure})
+    def test_the_guest_is_in_its_checkpoint(self, is_gone):
+        self.stranded(**is_gone)
+        with self.assertLogs(revert.LOG.logger, 'ERROR'):
+            self.revert()
+        self.novas.assert_not_called()
+        # The revert is to be taken up.
+        self.assertEqual(
+            (task_states.RESIZE_REVERTING, 'reverting'),
+            (self.instance.task_state, self.migration.status),
+        )
+        self.instance.save.assert_not_called()
+
+    def test_the_guest_goes_on_from_it(self):
+        self.stranded(return_value=False)
+        self.revert()
+        self.assert_called_off()
+
+    def test_what_is_here_is_of_an_earlier_move(self):
+        self.stranded(uuids.earlier, return_value=True)
+        self.revert()
+        self.assert_called_off(vm_states.ERROR)
+
+    def test_the_guest_may_have_run_since(self):
+        self.stranded(return_value=True)
+        save = self.driver.send_home.side_effect
+
+        def save_and_spend(*args):
+            try:
+                save(*args)
+            finally:
+                self.driver.checkpoints.spend(uuids.instance)
+
+        self.driver.send_home.side_effect = save_and_spend
+        self.revert()
+        self.assert_called_off(vm_states.ERROR)
