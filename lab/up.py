@@ -26,6 +26,7 @@ from lab.frame import steps as lab_steps
 from lab.frame import tasks
 from lab.hosts import deploy
 from lab.hosts import health
+from lab.hosts import image
 from lab.hosts import machine
 
 # Under emulation a host starts in a minute, its compute service in another;
@@ -65,7 +66,7 @@ class Up:
         self.steps.note("the lab is up")
 
     def _bring_up(self) -> None:
-        if self._complete.exists() and process.recorded(self.paths):
+        if self._is_up() and process.recorded(self.paths):
             self._prepare()
             tasks.run(self._repair())
             return
@@ -79,7 +80,19 @@ class Up:
             tasks.run(self._create())
             with self.steps("snapshot taken"):
                 snapshot.take(self.paths, self._hosts)
-        self._complete.touch()
+        self._complete.write_text(self._image)
+
+    def _is_up(self) -> bool:
+        """Whether the lab has been up, with hosts of this image."""
+        try:
+            return self._complete.read_text() == self._image
+        except FileNotFoundError:
+            return False
+
+    @property
+    def _image(self) -> str:
+        """Name of the image that hosts of this checkout have."""
+        return image.current(self.paths).directory.name
 
     @property
     def _complete(self) -> pathlib.Path:
