@@ -130,7 +130,8 @@ class SharedTest(reverting.SharedTestCase):
 
     def test_home_cannot_be_asked_for_room(self):
         self.move()
-        self.nodes.set(1, 0)
+        # Enough to be started there, too little to be let in.
+        self.nodes.set(1, 512 + 127)
         with (
             self.assert_goes_on(self.server),
             mock.patch.object(
