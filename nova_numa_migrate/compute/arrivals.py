@@ -25,6 +25,9 @@ from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
 
+#: This host is at it.
+STEP = 'arrival'
+
 #: Seconds in which a message may be on its way, and nothing is wrong.
 PATIENCE = 60
 
@@ -77,5 +80,5 @@ def once(
 ) -> contextlib.AbstractContextManager[bool]:
     """Whether a migration has yet to be finished here; nobody else begins."""
     return under_way.once(
-        'arrival', context, instance, migration, task_states.RESIZE_MIGRATED
+        STEP, context, instance, migration, task_states.RESIZE_MIGRATED
     )

@@ -7,6 +7,9 @@ left, the destination keeps its claim and its copies.  All of it is given back
 here, by what the database says, so that a service that dies once more ends it
 the next time.  Where Nova could not have the guest go on, it is given back
 when somebody has.
+
+A guest that was saved, and could not go on because the database was silent,
+is off while the service lives.  It is brought back as soon as that answers.
 """
 
 from __future__ import annotations
@@ -14,15 +17,21 @@ from __future__ import annotations
 from typing import Any
 
 from nova import objects
+from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 from oslo_log import log as logging
 
 from nova_numa_migrate import move as moves
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.move import Move
+from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
+
+#: This host is at it.
+STEP = 'departure'
 
 #: Of a migration whose source is at work.
 _STATUSES = ['migrating', 'post-migrating']
@@ -75,8 +84,53 @@ def end(manager: Any, context: Any, instance: Any) -> None:
         )
 
 
+def take_up(
+    manager: Any, context: Any, attributes: list[str], patience: int = 0
+) -> None:
+    """Have each guest go on here that a move has left in its checkpoint.
+
+    A failure of one stops no other.
+
+    :param attributes: those that a message has of an instance.
+    :param patience: leave alone what is not older, in seconds.
+    """
+    for instance, move in under_way.moves(
+        manager,
+        context,
+        [task_states.RESIZE_MIGRATING],
+        # It is stored no earlier than the server is handed over.
+        (State.OPEN, State.SAVED),
+        attributes,
+    ):
+        if not under_way.is_left(STEP, instance, patience):
+            continue
+        try:
+            _take_up(manager, context, instance, move)
+        except Exception:
+            LOG.exception(
+                'The guest is in its checkpoint and could not go on',
+                instance=instance,
+            )
+
+
+def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
+    migration = objects.Migration.get_by_uuid(context, move.migration)
+    task = task_states.RESIZE_MIGRATING
+    with under_way.once(STEP, context, instance, migration, task) as due:
+        if due and manager.driver.has_pending_state(instance):
+            spec = under_way.request_spec(context, instance)
+            way_home.stay_home(manager, context, instance, migration, spec)
+
+
 class DeparturesMixin(_Manager):
     """What starts a guest that could not be brought back ends its move."""
+
+    def resize_instance(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """On the source: with Nova's handlers, so that nobody is faster."""
+        with under_way.at(STEP, instance):
+            super().resize_instance(context, instance, *args, **kwargs)
 
     def _reboot_instance(
         self, context: Any, instance: Any, *args: Any

@@ -66,7 +66,7 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
 
     @periodic_task.periodic_task(spacing=arrivals.PATIENCE)
     def _take_up_moves(self, context: Any) -> None:
-        for module in (halves, arrivals):
+        for module in (departures, recovery, halves, arrivals):
             module.take_up(
                 self, context, recovery.ATTRIBUTES, arrivals.PATIENCE
             )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moves that this host, the destination, was finishing when its service died.
 
-Nova leaves such a server where it was, for ever "finishing".  What libvirt
+Or when its database was silent, and nobody is at it any more.  Nova leaves
+such a server where it was, for ever "finishing".  What libvirt
 says decides here: a guest that runs has moved, one that is gone goes home.
 (On the source it is Nova that takes a migration back when it starts; see
 ``departures``.)
@@ -18,6 +19,7 @@ from nova.compute import vm_states
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
+from nova_numa_migrate.compute import arrivals
 from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.move import Move
@@ -44,10 +46,21 @@ _UNDER_WAY = (State.SAVED, State.RESTORED)
 
 
 def recover(manager: Any, context: Any) -> None:
-    """Bring each move to its end; a failure of one does not stop the others.
+    """Bring each move to its end, however young.
 
     To be called when this host's resources are known and before the service
     takes messages.
+    """
+    take_up(manager, context, ATTRIBUTES)
+
+
+def take_up(
+    manager: Any, context: Any, attributes: list[str], patience: int = 0
+) -> None:
+    """Bring each move to its end; a failure of one does not stop the others.
+
+    :param attributes: those that a message has of an instance.
+    :param patience: leave alone what is not older, in seconds.
     """
     for instance, move in under_way.moves(
         manager,
@@ -56,14 +69,16 @@ def recover(manager: Any, context: Any) -> None:
         # halves.
         [task_states.RESIZE_FINISH],
         _UNDER_WAY,
-        ATTRIBUTES,
+        attributes,
     ):
+        if not under_way.is_left(arrivals.STEP, instance, patience):
+            continue
         try:
             _recover(manager, context, instance, move)
         except Exception:
             LOG.exception(
-                'The move of this guest was under way when the service '
-                'ended, and could not be brought to its end',
+                'The move of this guest was under way when the service or '
+                'the database failed, and could not be brought to its end',
                 instance=instance,
             )
 
@@ -93,6 +108,16 @@ def has_moved(
 
 def _recover(manager: Any, context: Any, instance: Any, move: Move) -> None:
     migration = objects.Migration.get_by_uuid(context, move.migration)
+    with under_way.once(
+        arrivals.STEP, context, instance, migration, task_states.RESIZE_FINISH
+    ) as due:
+        if due:
+            _end(manager, context, instance, migration, move)
+
+
+def _end(
+    manager: Any, context: Any, instance: Any, migration: Any, move: Move
+) -> None:
     if manager.driver.goes_on(instance):
         LOG.info('The guest has moved here', instance=instance)
         instance.power_state = power_state.RUNNING

@@ -13,11 +13,16 @@ from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_concurrency import lockutils
 from oslo_log import log as logging
+from oslo_utils import timeutils
+import tenacity
 
 from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds between two questions to a database that is silent, and in all.
+_POLL, _SILENCE = 2.0, 300.0
 
 _DELETING = (task_states.DELETING, task_states.SOFT_DELETING)
 _DELETED = (vm_states.DELETED, vm_states.SOFT_DELETED)
@@ -78,13 +83,13 @@ def once(
     :param step: its name, for the lock.
     :param task: the task state that the instance has until it is done.
     """
-    with lockutils.lock(_lock(step, instance)):
-        known = objects.Instance.get_by_uuid(
+    with at(step, instance):
+        found = objects.Instance.get_by_uuid(
             context, instance.uuid, expected_attrs=['system_metadata']
         )
         due = (
-            known.task_state == task
-            and Move.of(known.system_metadata, migration.uuid) is not None
+            found.task_state == task
+            and Move.of(found.system_metadata, migration.uuid) is not None
         )
         if not due:
             LOG.info(
@@ -94,6 +99,24 @@ def once(
                 instance=instance,
             )
         yield due
+
+
+def known(context: Any, instance: Any, **more: Any) -> Any:
+    """The server as the database has it.
+
+    One that does not answer may be what a move failed of: it is asked again,
+    for without its answer neither host may go on with the guest.
+
+    :raises nova.exception.InstanceNotFound: when the server was deleted.
+    :raises Exception: when it does not answer for minutes.
+    """
+    return tenacity.Retrying(
+        stop=tenacity.stop_after_delay(_SILENCE),
+        wait=tenacity.wait_fixed(_POLL),
+        retry=tenacity.retry_if_exception_type(Exception)
+        & tenacity.retry_if_not_exception_type(exception.InstanceNotFound),
+        reraise=True,
+    )(objects.Instance.get_by_uuid, context, instance.uuid, **more)
 
 
 def task_of(context: Any, instance: Any) -> list[str | None]:
@@ -106,15 +129,16 @@ def task_of(context: Any, instance: Any) -> list[str | None]:
     :raises nova.exception.InstanceNotFound: when the server was deleted.
     :raises nova.exception.UnexpectedDeletingTaskStateError: while it is: the
         guest is the delete's.  Nova leaves the task alone at this one.
+    :raises Exception: when the database does not answer for minutes.
     """
-    known = objects.Instance.get_by_uuid(context, instance.uuid)
-    if known.task_state in _DELETING or known.vm_state in _DELETED:
+    found = known(context, instance)
+    if found.task_state in _DELETING or found.vm_state in _DELETED:
         raise exception.UnexpectedDeletingTaskStateError(
             instance_uuid=instance.uuid,
             expected='a server that is not deleted',
-            actual={'task_state': known.task_state, 'state': known.vm_state},
+            actual={'task_state': found.task_state, 'state': found.vm_state},
         )
-    return [known.task_state]
+    return [found.task_state]
 
 
 def save(instance: Any, task: list[str | None]) -> None:
@@ -129,6 +153,24 @@ def save(instance: Any, task: list[str | None]) -> None:
     except exception.UnexpectedTaskStateError:
         instance.obj_reset_changes()
         raise
+
+
+def at(step: str, instance: Any) -> contextlib.AbstractContextManager[Any]:
+    """While in it, this service is at that step, and nobody else begins."""
+    held: contextlib.AbstractContextManager[Any] = lockutils.lock(
+        _lock(step, instance)
+    )
+    return held
+
+
+def is_left(step: str, instance: Any, patience: int) -> bool:
+    """Whether nobody here is at that step, and nothing has come of it.
+
+    :param patience: in seconds.
+    """
+    return bool(
+        timeutils.is_older_than(instance.updated_at, patience)
+    ) and not is_busy(step, instance)
 
 
 def is_busy(step: str, instance: Any) -> bool:

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 import contextlib
 from typing import Any
 
-from nova import exception
 from nova import objects
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 from oslo_log import log as logging
-import tenacity
 
 from nova_numa_migrate import events
 from nova_numa_migrate.compute import under_way
@@ -26,9 +24,6 @@ from nova_numa_migrate.move import Move
 from nova_numa_migrate.move import State
 
 LOG = logging.getLogger(__name__)
-
-#: Seconds between two questions to a database that is silent, and in all.
-_POLL, _PATIENCE = 2.0, 300.0
 
 #: The event of the server's action that says that the guest went home.
 EVENT = 'numa_migrate_return'
@@ -103,24 +98,11 @@ def has_left(context: Any, instance: Any) -> bool:
     """Whether Nova has handed the server to the destination.
 
     By the database, which the instance at hand may be ahead of; and by what
-    Nova stores in that very step, since the host may stay the same.  A
-    database that does not answer may be what the move failed of: it is asked
-    again, for without its answer neither host may go on with the guest.
+    Nova stores in that very step, since the host may stay the same.
 
-    :raises Exception: when it does not answer for minutes.
+    :raises Exception: when the database does not answer for minutes.
     """
-    known = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(_PATIENCE),
-        wait=tenacity.wait_fixed(_POLL),
-        retry=tenacity.retry_if_exception_type(Exception)
-        & tenacity.retry_if_not_exception_type(exception.InstanceNotFound),
-        reraise=True,
-    )(
-        objects.Instance.get_by_uuid,
-        context,
-        instance.uuid,
-        expected_attrs=['flavor'],
-    )
+    known = under_way.known(context, instance, expected_attrs=['flavor'])
     return known.old_flavor is not None
 
 

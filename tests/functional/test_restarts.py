@@ -13,6 +13,7 @@ from nova.compute import rpcapi
 import oslo_messaging as messaging
 
 from nova_numa_migrate.compute import arrivals
+from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.move import MOVE_KEY
 from nova_numa_migrate.virt import nova_transport
 from tests.functional import failing
@@ -21,7 +22,7 @@ from tests.functional import fake_libvirt
 
 @ddt.ddt
 class RestartTest(failing.FailingTestCase):
-    def _restore_then_kill(self, does_restore):
+    def _restore_then_kill(self, does_restore, restarts=True):
         restore = fake_libvirt.Connection.restoreFlags
 
         def restore_or_not(*args):
@@ -37,7 +38,14 @@ class RestartTest(failing.FailingTestCase):
             restore_or_not,
         )
         self.assertEqual('resize_finish', self.task())
-        self.restart_compute_service('compute2')
+        if restarts:
+            self.restart_compute_service('compute2')
+        else:
+            self._take_up('compute2')
+
+    def _take_up(self, host):
+        with mock.patch.object(arrivals, 'PATIENCE', 0):
+            self.computes[host].manager._take_up_moves(self.ctxt)
 
     def _die_after_the_save(self):
         self.kill(
@@ -159,9 +167,11 @@ class RestartTest(failing.FailingTestCase):
         self.assertEqual(['compute1'], self.running_on(self.server))
         self.assert_as_before()
 
-    def test_the_destination_s_service_dies_before_the_restore(self):
+    @ddt.data(True, False)
+    def test_the_destination_s_service_dies_before_the_restore(self, restarts):
+        """Or its database is silent, and whoever was at it gives up."""
         with self.assert_goes_on(self.server):
-            self._restore_then_kill(does_restore=False)
+            self._restore_then_kill(does_restore=False, restarts=restarts)
             self.wait_for(self.server, 'ACTIVE')
             self._wait_for_server_parameter(
                 self.server, {'OS-EXT-STS:task_state': None}
@@ -178,8 +188,7 @@ class RestartTest(failing.FailingTestCase):
     def test_the_message_is_lost(self):
         with self.assert_goes_on(self.server):
             message = self._lose_the_message()
-            with mock.patch.object(arrivals, 'PATIENCE', 0):
-                self.computes['compute2'].manager._take_up_moves(self.ctxt)
+            self._take_up('compute2')
             self.wait_for(self.server, 'VERIFY_RESIZE')
         self._assert_moved_once(message)
 
@@ -252,9 +261,36 @@ class RestartTest(failing.FailingTestCase):
             (server['OS-EXT-STS:vm_state'].upper(), self.task()),
         )
         self.assertEqual('post-migrating', self._migration_status(self.server))
-        with mock.patch.object(arrivals, 'PATIENCE', 0):
-            self.computes['compute2'].manager._take_up_moves(self.ctxt)
+        self._take_up('compute2')
         self.wait_for(self.server, 'VERIFY_RESIZE')
+
+    def test_the_database_is_silent_when_the_guest_was_saved(self):
+        save, silent = objects.Instance.save, threading.Event()
+
+        def fail(instance, **more):
+            if instance.task_state == 'resize_migrated':
+                silent.set()
+            if silent.is_set():
+                raise messaging.MessagingTimeout
+            save(instance, **more)
+
+        with self.assert_goes_on(self.server):
+            with (
+                mock.patch.object(objects.Instance, 'save', fail),
+                mock.patch.object(
+                    way_home,
+                    'has_left',
+                    autospec=True,
+                    side_effect=messaging.MessagingTimeout,
+                ),
+                self._ended('compute1', 'resize_instance'),
+            ):
+                self.post_migrate(self.server, [3, 2])
+            self.assertEqual('resize_migrating', self.task())
+            self.assertEqual([], self.running_on(self.server))
+            self._take_up('compute1')
+            self.wait_until_home('error')
+        self.assert_as_before()
 
     @contextlib.contextmanager
     def _ended(self, host, name):

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a source that was restarted gives back what its moves hold."""
 
+import datetime
 from unittest import mock
 
 import ddt
 from nova import exception
 from nova import objects
+from nova.compute import manager as novas
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
+from oslo_utils import timeutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import departures
+from nova_numa_migrate.compute import manager
+from nova_numa_migrate.compute import way_home
 from tests.unit.compute import moves
 
 
@@ -197,3 +202,76 @@ class AskedByTestCase(moves.MovesTestCase):
         migration = objects.Migration(uuid=uuids.migration)
         self.assertIsNone(departures.asked_by(instance, migration))
         self.assertIsNone(move.Move.of(instance.system_metadata))
+
+
+class TakeUpTestCase(moves.MovesTestCase):
+    """A guest that was saved, and left, while the service lives."""
+
+    def setUp(self):
+        super().setUp()
+        self.manager = mock.Mock(spec=['driver', 'host'], host='src')
+        self.know_records()
+        self.instance = moves.an_instance(
+            moves.a_move(),
+            task_state=task_states.RESIZE_MIGRATING,
+            updated_at=timeutils.utcnow(with_timezone=True)
+            - datetime.timedelta(seconds=70),
+        )
+        self.patch(
+            objects.InstanceList,
+            'get_by_filters',
+            return_value=[self.instance],
+        )
+        self.known = self.patch(
+            objects.Instance, 'get_by_uuid', return_value=self.instance
+        )
+        self.stay_home = self.patch(way_home, 'stay_home')
+
+    def take_up(self, patience=60):
+        departures.take_up(self.manager, self.context, ['flavor'], patience)
+        return self.stay_home.call_count
+
+    def test_one_that_was_left(self):
+        self.assertEqual(0, self.take_up(patience=80))
+        self.assertEqual(1, self.take_up())
+        self.stay_home.assert_called_once_with(
+            self.manager,
+            self.context,
+            self.instance,
+            self.migration,
+            mock.sentinel.spec,
+        )
+        filters = objects.InstanceList.get_by_filters.call_args.args[1]
+        self.assertEqual(
+            ('src', [task_states.RESIZE_MIGRATING]),
+            (filters['host'], filters['task_state']),
+        )
+
+    def test_not_while_this_service_is_at_it(self):
+        counts = []
+
+        def resize(*_args):
+            counts.append(self.take_up())
+
+        self.patch(novas.ComputeManager, 'resize_instance', side_effect=resize)
+        own = object.__new__(manager.NumaComputeManager)
+        own.resize_instance(
+            self.context, self.instance, {}, self.migration, {}, True, None
+        )
+        self.assertEqual([0], counts)
+        self.assertEqual(1, self.take_up())
+
+    def test_not_one_that_runs(self):
+        self.manager.driver.has_pending_state.return_value = False
+        self.assertEqual(0, self.take_up())
+
+    def test_not_one_that_was_handed_over_meanwhile(self):
+        self.known.return_value = moves.an_instance(
+            moves.a_move(), task_state=task_states.RESIZE_MIGRATED
+        )
+        self.assertEqual(0, self.take_up())
+
+    def test_a_failure_stops_no_other(self):
+        self.stay_home.side_effect = moves.Failure
+        with self.assertLogs(departures.LOG.logger, 'ERROR'):
+            self.take_up()

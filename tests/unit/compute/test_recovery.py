@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a destination that was restarted ends the moves it finds."""
 
+import datetime
 from unittest import mock
 
 import ddt
@@ -8,10 +9,12 @@ from nova import objects
 from nova.compute import power_state
 from nova.compute import task_states
 from nova.compute import vm_states
+from oslo_utils import timeutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
 from nova_numa_migrate.compute import recovery
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.compute import way_home
 from tests.unit.compute import moves
 
@@ -35,6 +38,9 @@ class RecoverTestCase(moves.MovesTestCase):
         self.go_home = self.patch(way_home, 'go_home')
         self.save_nothing()
         self.patch(objects.Instance, 'get_bdms', return_value=[])
+        self.known = self.patch(
+            objects.Instance, 'get_by_uuid', side_effect=self.look_up
+        )
 
     def found(
         self,
@@ -47,9 +53,17 @@ class RecoverTestCase(moves.MovesTestCase):
             uuid,
             vm_state=vm_states.ACTIVE,
             task_state=task_state,
+            updated_at=timeutils.utcnow(with_timezone=True)
+            - datetime.timedelta(seconds=70),
         )
         self.waiting.return_value.append(instance)
         return instance
+
+    def look_up(self, context, uuid, **more):
+        [found] = [
+            one for one in self.waiting.return_value if one.uuid == uuid
+        ]
+        return found
 
     def recover(self, goes_on=False, has_run=False):
         self.manager.driver.goes_on.return_value = goes_on
@@ -112,10 +126,9 @@ class RecoverTestCase(moves.MovesTestCase):
         vm_state=vm_states.ACTIVE,
     ):
         self.manager.driver.goes_on.return_value = goes_on
-        self.patch(
-            objects.Instance,
-            'get_by_uuid',
-            return_value=objects.Instance(task_state=known, vm_state=vm_state),
+        self.known.side_effect = None
+        self.known.return_value = objects.Instance(
+            task_state=known, vm_state=vm_state
         )
         [instance] = self.waiting.return_value
         return recovery.has_moved(
@@ -167,3 +180,27 @@ class RecoverTestCase(moves.MovesTestCase):
         with self.assertLogs(recovery.LOG.logger, 'ERROR'):
             self.recover()
         self.assertIs(other, self.go_home.call_args.args[2])
+
+    # While the service lives.
+
+    def take_up(self, patience=60):
+        self.manager.driver.goes_on.return_value = False
+        self.manager.driver.has_run.return_value = False
+        recovery.take_up(self.manager, self.context, [], patience)
+        return self.go_home.call_count
+
+    def test_one_that_was_left(self):
+        self.found()
+        self.assertEqual(0, self.take_up(patience=80))
+        self.assertEqual(1, self.take_up())
+
+    def test_not_while_this_service_is_at_it(self):
+        with under_way.at('arrival', self.found()):
+            self.assertEqual(0, self.take_up())
+        self.assertEqual(1, self.take_up())
+
+    def test_not_when_somebody_has_ended_it_meanwhile(self):
+        self.found()
+        self.known.side_effect = None
+        self.known.return_value = objects.Instance(task_state=None)
+        self.assertEqual(0, self.take_up())

@@ -12,6 +12,7 @@ from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
+from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.compute import way_home
 from tests.unit.compute import moves
 
@@ -228,8 +229,8 @@ class StayHomeTestCase(MovingTestCase):
         self.assertIs(True, self.has_left())
 
     def wait(self, patience):
-        for name, value in (('_POLL', 0.0), ('_PATIENCE', patience)):
-            patcher = mock.patch.object(way_home, name, value)
+        for name, value in (('_POLL', 0.0), ('_SILENCE', patience)):
+            patcher = mock.patch.object(under_way, name, value)
             patcher.start()
             self.addCleanup(patcher.stop)
 
