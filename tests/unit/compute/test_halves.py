@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each half of a revert is done once, and taken up where it stopped."""
+"""Each half of a revert is done once."""
 
-import datetime
 from unittest import mock
 
 import ddt
@@ -11,100 +10,18 @@ from nova.compute import manager as novas
 from nova.compute import task_states
 from nova.compute import vm_states
 from nova.scheduler.client import report
-from oslo_utils import timeutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
-from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.compute import halves
-from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import revert
-from nova_numa_migrate.compute import under_way
-from nova_numa_migrate.compute import way_home
-from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import homecoming
+from tests.unit.compute import halves_base
 from tests.unit.compute import moves
-
-REVERTING = task_states.RESIZE_REVERTING
-
-
-class HalvesTestCase(moves.MovesTestCase):
-    HOST = 'dst'
-
-    def setUp(self):
-        super().setUp()
-        self.patch(novas.ComputeManager, '__init__', return_value=None)
-        self.first = self.patch(novas.ComputeManager, 'revert_resize')
-        self.second = self.patch(novas.ComputeManager, 'finish_revert_resize')
-        self.manager = manager.NumaComputeManager.__new__(
-            manager.NumaComputeManager
-        )
-        self.manager.host = self.HOST
-        self.driver = mock.create_autospec(
-            driver.NumaLibvirtDriver, instance=True
-        )
-        self.driver.checkpoints = mock.Mock(spec=['journal'])
-        self.driver.checkpoints.journal.return_value = None
-        self.driver.is_gone.return_value = True
-        self.manager.driver = self.driver
-        self.manager.rt = mock.Mock(spec=['arrived'])
-        self.save_nothing()
-        self.know_records()
-        self.migration.source_compute = 'src'
-        self.migration.dest_compute = 'dst'
-        self.migration.status = 'reverting'
-        self.instance = moves.an_instance(
-            moves.a_move(move.State.RESTORED),
-            host=self.HOST,
-            vm_state=vm_states.RESIZED,
-            task_state=REVERTING,
-            flavor=objects.Flavor(),
-            migration_context=objects.MigrationContext(),
-            updated_at=timeutils.utcnow(with_timezone=True)
-            - datetime.timedelta(seconds=70),
-        )
-        self.known = self.patch(objects.Instance, 'get_by_uuid')
-        self.known.return_value = self.instance
-        self.patch(
-            objects.InstanceList,
-            'get_by_filters',
-            return_value=[self.instance],
-        )
-        self.arguments = (
-            self.context,
-            self.instance,
-            self.migration,
-            mock.sentinel.spec,
-        )
-
-    def fail(self, error):
-        """As Nova's own method does, with what its decorators say then."""
-
-        def fail(*_args):
-            self.migration.status = 'error'
-            self.instance.vm_state = vm_states.ERROR
-            self.instance.task_state = None
-            self.instance.old_flavor = self.instance.new_flavor = None
-            raise error
-
-        return fail
-
-    def state(self):
-        return (
-            self.instance.vm_state,
-            self.instance.task_state,
-            self.migration.status,
-        )
-
-    def remember(self, state=move.State.RESTORED, **fields):
-        moves.a_move(state, **fields).store(self.instance.system_metadata)
-
-    def take_up(self, patience=0):
-        halves.take_up(self.manager, self.context, ['flavor'], patience)
 
 
 @ddt.ddt
-class FirstTestCase(HalvesTestCase):
+class FirstTestCase(halves_base.HalvesTestCase):
     def test_when_it_was_asked_for(self):
         self.manager.revert_resize(*self.arguments)
         self.first.assert_called_once_with(*self.arguments)
@@ -153,7 +70,9 @@ class FirstTestCase(HalvesTestCase):
         self.first.side_effect = go_and_fail
         with self.assertLogs(halves.LOG.logger, 'WARNING'):
             self.manager.revert_resize(*self.arguments)
-        self.assertEqual((vm_states.RESIZED, REVERTING, status), self.state())
+        self.assertEqual(
+            (vm_states.RESIZED, halves_base.REVERTING, status), self.state()
+        )
 
     def test_it_is_said_where_the_server_is_before_how_far_it_came(self):
         order = mock.Mock()
@@ -170,7 +89,8 @@ class FirstTestCase(HalvesTestCase):
         self.first.side_effect = self.fail(moves.Failure())
         self.manager.revert_resize(*self.arguments)
         self.assertEqual(
-            (vm_states.RESIZED, REVERTING, 'reverting'), self.state()
+            (vm_states.RESIZED, halves_base.REVERTING, 'reverting'),
+            self.state(),
         )
 
     def test_the_guest_runs_on(self):
@@ -222,7 +142,7 @@ class FirstTestCase(HalvesTestCase):
 
 
 @ddt.ddt
-class SecondTestCase(HalvesTestCase):
+class SecondTestCase(halves_base.HalvesTestCase):
     HOST = 'src'
 
     def test_once(self):
@@ -254,7 +174,8 @@ class SecondTestCase(HalvesTestCase):
         with self.assertLogs(halves.LOG.logger, 'WARNING'):
             self.manager.finish_revert_resize(*self.arguments)
         self.assertEqual(
-            (vm_states.RESIZED, REVERTING, 'reverted'), self.state()
+            (vm_states.RESIZED, halves_base.REVERTING, 'reverted'),
+            self.state(),
         )
         # Nova's way back reads them, and has forgotten them.
         for flavor in (self.instance.old_flavor, self.instance.new_flavor):
@@ -278,7 +199,7 @@ class SecondTestCase(HalvesTestCase):
         self.assert_in_error(moves.Failure())
 
 
-class GiveBackTestCase(HalvesTestCase):
+class GiveBackTestCase(halves_base.HalvesTestCase):
     """The server has its source's allocation, or waits for Placement."""
 
     def setUp(self):
@@ -320,99 +241,7 @@ class GiveBackTestCase(HalvesTestCase):
         self.ask.assert_not_called()
 
 
-@ddt.ddt
-class TakeUpAtTheDestinationTestCase(HalvesTestCase):
-    @ddt.data(*move.State)
-    def test_the_first_half(self, state):
-        self.remember(state)
-        with self.assertLogs(halves.LOG.logger, 'WARNING'):
-            self.take_up()
-        self.first.assert_called_once_with(*self.arguments)
-
-    def test_a_message_may_be_on_its_way(self):
-        self.take_up(patience=80)
-        self.first.assert_not_called()
-        self.take_up(patience=60)
-        self.first.assert_called_once()
-
-    def test_not_while_this_service_is_at_it(self):
-        with under_way.once(
-            'revert', self.context, self.instance, self.migration, REVERTING
-        ):
-            self.take_up()
-        self.first.assert_not_called()
-        self.take_up()
-        self.first.assert_called_once()
-
-    def test_a_failure_stops_no_other(self):
-        self.patch(halves, '_take_up', side_effect=moves.Failure)
-        with self.assertLogs(halves.LOG.logger, 'ERROR'):
-            self.take_up()
-
-    def died_in_a_save(self, state=move.State.RESTORED):
-        self.remember(state)
-        self.driver.checkpoints.journal.return_value = journal.Journal(
-            uuids.migration, journal.Step.SAVED
-        )
-        self.driver.instance_exists.return_value = True
-        self.driver.is_gone.return_value = False
-        self.take_up()
-
-    def test_one_that_was_not_sent_stays(self):
-        self.died_in_a_save()
-        self.driver.stay.assert_called_once_with(
-            self.instance, moves.a_move(move.State.RESTORED)
-        )
-        self.first.assert_not_called()
-        self.assertEqual((vm_states.RESIZED, None, 'finished'), self.state())
-
-    def test_one_that_was_sent_goes(self):
-        self.died_in_a_save(move.State.HOMEWARD)
-        self.driver.stay.assert_not_called()
-        self.first.assert_called_once_with(*self.arguments)
-
-
-@ddt.ddt
-class TakeUpAtTheSourceTestCase(HalvesTestCase):
-    HOST = 'src'
-
-    def setUp(self):
-        super().setUp()
-        self.call_off = self.patch(way_home, 'call_off')
-
-    @ddt.data('reverting', 'reverted', 'error')
-    def test_the_second_half(self, status):
-        """A journal of this host's own is no save that was broken off."""
-        self.migration.status = status
-        self.driver.checkpoints.journal.return_value = mock.sentinel.own
-        self.take_up()
-        self.second.assert_called_once_with(*self.arguments)
-        self.driver.stay.assert_not_called()
-        revert_called = self.first.called or self.call_off.called
-        self.assertFalse(revert_called)
-
-    def test_the_destination_is_told_that_nobody_comes(self):
-        self.remember(move.State.RETURNING)
-        self.take_up()
-        self.second.assert_called_once_with(*self.arguments)
-        self.call_off.assert_called_once_with(
-            self.manager, self.context, self.instance, self.migration
-        )
-
-    @ddt.data(
-        ('reverting', 'first'), ('error', 'first'), ('reverted', 'second')
-    )
-    @ddt.unpack
-    def test_where_the_source_is_the_destination(self, status, half):
-        self.remember(in_place=True)
-        self.migration.dest_compute = 'src'
-        self.migration.status = status
-        self.take_up()
-        getattr(self, half).assert_called_once_with(*self.arguments)
-        self.assertEqual(1, self.first.call_count + self.second.call_count)
-
-
-class CallOffTestCase(HalvesTestCase):
+class CallOffTestCase(halves_base.HalvesTestCase):
     def test_the_server_is_as_before_the_revert(self):
         self.driver.is_gone.return_value = False
         self.instance.vm_state = vm_states.ERROR
