@@ -90,12 +90,9 @@ class FailuresTest(test_same_host.SameHostMixin, failing.FailingTestCase):
             ),
         ):
             self.post_migrate(self.server, [3, 2], HERE)
-            # As Nova has it: the error takes the other's task away.
-            self.wait_for(self.server, 'ERROR')
-            self._wait_for_assert(
-                lambda: self.assertEqual([HERE], self.running_on(self.server))
-            )
-        self.assert_guest_on_nodes(self.server, [3, 2])
+            # Nobody hears of it: the error would take the other's task away.
+            self.wait_for(self.server, 'VERIFY_RESIZE')
+        self.assert_on_nodes(self.server, [3, 2])
 
     def _restore_fails(self, times):
         restore = fake_libvirt.Connection.restoreFlags
