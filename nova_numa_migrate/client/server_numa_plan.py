@@ -71,8 +71,7 @@ class _Given(cliff_command.Command):
 class _Output(cliff_lister.Lister, _Given):
     """What cliff adds to the parser of a list, and nothing else."""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        raise NotImplementedError
+    take_action = PlanServerNuma.take_action
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
