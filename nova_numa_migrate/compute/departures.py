@@ -123,7 +123,7 @@ def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
 
 
 class DeparturesMixin(_Manager):
-    """What starts a guest that could not be brought back ends its move."""
+    """A departure is nobody else's; who starts its guest later ends it."""
 
     def resize_instance(
         self, context: Any, instance: Any, *args: Any, **kwargs: Any

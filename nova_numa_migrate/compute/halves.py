@@ -23,7 +23,6 @@ from nova import objects
 from nova.compute import task_states
 from nova.compute import vm_states
 from oslo_log import log as logging
-from oslo_utils import timeutils
 
 from nova_numa_migrate.compute import revert
 from nova_numa_migrate.compute import under_way
@@ -150,10 +149,10 @@ def take_up(
     for instance, move in under_way.moves(
         manager, context, [_TASK], tuple(State), attributes
     ):
-        busy = any(
-            under_way.is_busy(half, instance) for half in (_FIRST, _SECOND)
-        )
-        if busy or not timeutils.is_older_than(instance.updated_at, patience):
+        if not all(
+            under_way.is_left(half, instance, patience)
+            for half in (_FIRST, _SECOND)
+        ):
             continue
         LOG.warning(
             'The revert stopped half way and is taken up', instance=instance
