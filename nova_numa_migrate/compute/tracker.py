@@ -12,6 +12,7 @@ from nova import objects
 from nova import utils
 from nova.compute import resource_tracker
 from nova.compute import task_states
+from nova.compute import vm_states
 import nova.conf
 from oslo_log import log as logging
 
@@ -102,6 +103,41 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
             super()._update_usage_from_migration(
                 context, instance, migration, nodename
             )
+
+    def update_usage(self, context: Any, instance: Any, nodename: str) -> None:
+        """Book what has changed of a server; of one that has moved as well.
+
+        Until its next audit Nova knows one that has arrived, or has come
+        home, by its migration alone, and gives nothing back when it is
+        deleted: the scheduler would find its nodes full for a minute.
+        """
+        if vm_states.allow_resource_removal(
+            vm_state=instance.vm_state, task_state=instance.task_state
+        ):
+            self._adopt(instance.uuid)
+        super().update_usage(context, instance, nodename)
+
+    @utils.synchronized(resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True)
+    def _adopt(self, instance: str) -> None:
+        """What is booked as a migration's is its instance's."""
+        if instance not in self.tracked_instances:
+            if self.tracked_migrations.pop(instance, None) is not None:
+                self.tracked_instances.add(instance)
+
+    def _drop_move_claim(
+        self, context: Any, instance: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Give back one side of a move; the guest may be on the other one.
+
+        Nova forgets it there, too, where both are this host.
+        """
+        stays = (
+            instance.uuid in self.tracked_instances
+            and instance.uuid in self.tracked_migrations
+        )
+        super()._drop_move_claim(context, instance, *args, **kwargs)
+        if stays:
+            self.tracked_instances.add(instance.uuid)
 
     def drop_move_claim_at_dest(
         self, context: Any, instance: Any, migration: Any

@@ -33,6 +33,7 @@ from nova_numa_migrate.placement import hosts
 from nova_numa_migrate.virt import boots
 from nova_numa_migrate.virt import bound
 from nova_numa_migrate.virt import brought
+from nova_numa_migrate.virt import connection
 from nova_numa_migrate.virt import destination
 from nova_numa_migrate.virt import disks
 from nova_numa_migrate.virt import entrance
@@ -61,6 +62,7 @@ class NumaLibvirtDriver(
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        connection.outlive_the_daemon(self._host)
         self.checkpoints = CheckpointStore(
             Path(CONF.numa_migrate.checkpoint_path)
         )

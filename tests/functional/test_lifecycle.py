@@ -104,8 +104,13 @@ class LifecycleTest(base.NumaMigrateTestCase):
         self.assertNotEqual(NOTHING, self.checkpoint_files())
         self._delete_server(self.server)
         self.assertEqual(NOTHING, self.checkpoint_files())
-        # Nova frees the destination of a deleted server at its next audit.
+        self.assert_audited({'compute1': set(), 'compute2': set()})
+
+    def test_deleted_right_after_an_audited_revert(self):
+        self.hinted_migrate(self.server, [3, 2])
         self._run_periodics()
+        self.revert(self.server)
+        self._delete_server(self.server)
         self.assert_audited({'compute1': set(), 'compute2': set()})
 
     def test_a_stopped_server_moves_without_a_checkpoint(self):

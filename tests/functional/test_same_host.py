@@ -256,10 +256,15 @@ class StepsTest(SameHostMixin, base.NumaMigrateTestCase):
         path = self.directory(self.server)
         self.move(self.server, [3, 2])
         self._delete_server(self.server)
-        self._run_periodics()
         self.assert_booked()
         self.assertEqual([], self.checkpoint_files()[HERE])
         self.assertEqual([], glob.glob(f'{path}*'))
+
+    def test_delete_right_after_the_revert(self):
+        self.move(self.server, [3, 2])
+        self.revert(self.server)
+        self._delete_server(self.server)
+        self.assert_booked()
 
 
 class RefusedTest(SameHostMixin, base.NumaMigrateTestCase):

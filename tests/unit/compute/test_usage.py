@@ -5,7 +5,9 @@ from unittest import mock
 
 import ddt
 from nova import objects
+from nova.compute import resource_tracker
 from nova.compute import utils as compute_utils
+from nova.compute import vm_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from tests.unit import patching
@@ -146,3 +148,78 @@ class NodeToNodeTestCase(patching.PatchingTestCase):
     def test_one_whose_context_is_gone(self):
         self.instance.migration_context = None
         self.assertEqual(set(), self.held())
+
+
+@ddt.ddt
+class DeletedTestCase(patching.PatchingTestCase):
+    """What a server that is deleted right after its move gives back."""
+
+    def setUp(self):
+        super().setUp()
+        self.tracker = trackers.a_tracker()
+        self.tracker.compute_nodes['compute2'] = objects.ComputeNode()
+        self.instance = objects.Instance(
+            uuid=uuids.instance, vm_state=vm_states.DELETED, task_state=None
+        )
+        self.novas = self.patch(
+            resource_tracker.ResourceTracker, '_update_usage_from_instance'
+        )
+        self.patch(resource_tracker.ResourceTracker, '_update')
+        self.migrations = self.tracker.tracked_migrations
+        self.instances = self.tracker.tracked_instances
+
+    def update(self):
+        self.tracker.update_usage(mock.MagicMock(), self.instance, 'compute2')
+
+    def drop(self):
+        self.tracker._drop_move_claim(
+            mock.MagicMock(), self.instance, 'compute2'
+        )
+
+    def test_one_that_is_booked_as_a_migration(self):
+        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.update()
+        self.novas.assert_called_once()
+        self.assertEqual(({}, {uuids.instance}), self.booked())
+
+    def booked(self):
+        return self.migrations, self.instances
+
+    def test_one_that_is_not_deleted_stays_a_migration(self):
+        self.instance.vm_state = vm_states.RESIZED
+        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.update()
+        self.novas.assert_not_called()
+        self.assertEqual([uuids.instance], list(self.migrations))
+
+    def test_one_that_is_not_booked_gives_nothing_back(self):
+        self.update()
+        self.novas.assert_not_called()
+
+    def test_one_that_is_booked_as_both_keeps_the_migration(self):
+        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.instances.add(uuids.instance)
+        self.update()
+        self.novas.assert_called_once()
+        self.assertEqual([uuids.instance], list(self.migrations))
+
+    def test_one_that_has_moved_on_its_host_is_known_there(self):
+        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.instances.add(uuids.instance)
+        self.patch(
+            resource_tracker.ResourceTracker, '_get_flavor', return_value=None
+        )
+        self.drop()
+        self.assertEqual(({}, {uuids.instance}), self.booked())
+
+    @ddt.data(True, False)
+    def test_one_that_has_left_is_not(self, audited):
+        self.patch(
+            resource_tracker.ResourceTracker, '_get_flavor', return_value=None
+        )
+        if audited:
+            self.migrations[uuids.instance] = mock.sentinel.migration
+        else:
+            self.instances.add(uuids.instance)
+        self.drop()
+        self.assertEqual(({}, set()), self.booked())

@@ -36,6 +36,11 @@ class Failure(Exception):
     """Any part's failure."""
 
 
+def _init(self, *_):
+    self.capabilities = {}
+    self._host = mock.Mock()
+
+
 class DriverTestCase(patching.PatchingTestCase):
     def setUp(self):
         super().setUp()
@@ -57,9 +62,7 @@ class DriverTestCase(patching.PatchingTestCase):
             'delete_instance_files',
         ):
             self.replace(name, self.noting(name))
-        self.replace(
-            '__init__', lambda driver, *_: setattr(driver, 'capabilities', {})
-        )
+        self.replace('__init__', _init)
         self.useFixture(fixtures.MockPatchObject(privsep, 'start'))
         self.saves = self.patch(objects.Instance, 'save')
         for name in ('make_whole', 'bring_swap', 'keep_as_it_is'):
