@@ -85,6 +85,6 @@ class NumaEndpoint:
         self, context: Any, instance: Any, migration: str
     ) -> None:
         """On the destination: the guest is back where it came from."""
-        journal = self._manager.driver.checkpoints.journal(instance.uuid)
-        if journal is not None and journal.migration == migration:
+        files = self._manager.driver.checkpoints
+        if files.journal(instance.uuid, migration) is not None:
             sweep.discard(self._manager, context, instance.uuid)

@@ -62,12 +62,11 @@ def send_home(
 
 def _waits(driver: Any, instance: Any, move: Move) -> bool:
     """Whether the guest has yet to go on from a checkpoint taken here."""
-    journal = driver.checkpoints.journal(instance.uuid)
+    files = driver.checkpoints
     return (
-        journal is not None
-        and journal.migration == move.migration
+        files.journal(instance.uuid, move.migration) is not None
         # One that is spent has another name.
-        and driver.checkpoints.image(instance.uuid).exists()
+        and files.image(instance.uuid).exists()
         and not runs(driver, instance)
     )
 
