@@ -114,15 +114,18 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
         if vm_states.allow_resource_removal(
             vm_state=instance.vm_state, task_state=instance.task_state
         ):
-            self._adopt(instance.uuid)
+            self._adopt(instance)
         super().update_usage(context, instance, nodename)
 
     @utils.synchronized(resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, fair=True)
-    def _adopt(self, instance: str) -> None:
+    def _adopt(self, instance: Any) -> None:
         """What is booked as a migration's is its instance's."""
-        if instance not in self.tracked_instances:
-            if self.tracked_migrations.pop(instance, None) is not None:
-                self.tracked_instances.add(instance)
+        if instance.uuid in self.tracked_instances:
+            return
+        migration = self.tracked_migrations.get(instance.uuid)
+        if migration is not None and _is_settled(instance, migration):
+            del self.tracked_migrations[instance.uuid]
+            self.tracked_instances.add(instance.uuid)
 
     def _drop_move_claim(
         self, context: Any, instance: Any, *args: Any, **kwargs: Any
@@ -156,6 +159,25 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
         some time later that the server is there: an audit of the source books
         nothing in between, and one here the cells that it has there.
         """
+        self._drop_here(context, instance, migration)
+        home = objects.ComputeNode.get_by_host_and_nodename(
+            context, migration.source_compute, migration.source_node
+        )
+        instance.revert_migration_context()
+        instance.host = home.host
+        instance.node = home.hypervisor_hostname
+        instance.compute_id = home.id
+        instance.save(expected_task_state=[task_states.RESIZE_REVERTING])
+        migration.status = 'reverted'
+        migration.save()
+
+    def _drop_here(self, context: Any, instance: Any, migration: Any) -> None:
+        if not (
+            instance.uuid in self.tracked_instances
+            or instance.uuid in self.tracked_migrations
+        ):
+            # The second try: Nova would give it back once more.
+            return
         try:
             self._drop_move_claim(
                 context,
@@ -171,16 +193,6 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
                 'its next audit',
                 instance=instance,
             )
-        home = objects.ComputeNode.get_by_host_and_nodename(
-            context, migration.source_compute, migration.source_node
-        )
-        instance.revert_migration_context()
-        instance.host = home.host
-        instance.node = home.hypervisor_hostname
-        instance.compute_id = home.id
-        instance.save(expected_task_state=[task_states.RESIZE_REVERTING])
-        migration.status = 'reverted'
-        migration.save()
 
     def expect(self, instance: str, cells: Iterable[Any]) -> list[str]:
         """Hold the memory of an instance's cells until it has arrived.
@@ -235,6 +247,18 @@ def _is_from_node_to_node(migration: Any) -> bool:
         migration.source_compute == migration.dest_compute
         and migration.source_node == migration.dest_node
         and migration.old_instance_type_id == migration.new_instance_type_id
+    )
+
+
+def _is_settled(instance: Any, migration: Any) -> bool:
+    """Whether the instance has what its migration has booked here.
+
+    Nova hands a server over first, and gives it its new cells and its new
+    flavor later: deleted in between, it would give back the source's.
+    """
+    return instance.migration_context is None or (
+        instance.instance_type_id == migration.new_instance_type_id
+        and _is_on_new_cells(instance)
     )
 
 

@@ -18,6 +18,7 @@ class HandHomeTestCase(moves.MovesTestCase):
     def setUp(self):
         super().setUp()
         self.tracker = trackers.a_tracker()
+        self.tracker.tracked_instances.add(uuids.instance)
         self.drop = self.patch(
             resource_tracker.ResourceTracker, '_drop_move_claim'
         )
@@ -95,6 +96,12 @@ class HandHomeTestCase(moves.MovesTestCase):
         self.drop.side_effect = exception.PlacementAPIConnectFailure
         with self.assertLogs(tracker.LOG.logger, 'ERROR'):
             self.give_back()
+        self.assert_home()
+
+    def test_nothing_is_given_back_twice(self):
+        self.tracker.tracked_instances.clear()
+        self.give_back()
+        self.drop.assert_not_called()
         self.assert_home()
 
     def test_a_move_without_a_hint_is_novas(self):

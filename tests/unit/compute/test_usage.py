@@ -159,8 +159,14 @@ class DeletedTestCase(patching.PatchingTestCase):
         self.tracker = trackers.a_tracker()
         self.tracker.compute_nodes['compute2'] = objects.ComputeNode()
         self.instance = objects.Instance(
-            uuid=uuids.instance, vm_state=vm_states.DELETED, task_state=None
+            uuid=uuids.instance,
+            vm_state=vm_states.DELETED,
+            task_state=None,
+            instance_type_id=1,
+            numa_topology=placed(0, 1),
+            migration_context=None,
         )
+        self.migration = objects.Migration(new_instance_type_id=1)
         self.novas = self.patch(
             resource_tracker.ResourceTracker, '_update_usage_from_instance'
         )
@@ -171,23 +177,46 @@ class DeletedTestCase(patching.PatchingTestCase):
     def update(self):
         self.tracker.update_usage(mock.MagicMock(), self.instance, 'compute2')
 
+    def booked(self):
+        return self.migrations, self.instances
+
     def drop(self):
         self.tracker._drop_move_claim(
             mock.MagicMock(), self.instance, 'compute2'
         )
 
     def test_one_that_is_booked_as_a_migration(self):
-        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.migrations[uuids.instance] = self.migration
         self.update()
         self.novas.assert_called_once()
         self.assertEqual(({}, {uuids.instance}), self.booked())
 
-    def booked(self):
-        return self.migrations, self.instances
+    def move_to(self, *nodes):
+        self.instance.migration_context = objects.MigrationContext(
+            new_numa_topology=placed(*nodes)
+        )
+        self.migrations[uuids.instance] = self.migration
+
+    def test_one_that_has_its_new_cells(self):
+        self.move_to(0, 1)
+        self.update()
+        self.novas.assert_called_once()
+
+    def test_one_that_was_handed_over_and_has_its_old_cells(self):
+        self.move_to(3, 2)
+        self.update()
+        self.novas.assert_not_called()
+        self.assertEqual([uuids.instance], list(self.migrations))
+
+    def test_one_that_has_its_old_flavor(self):
+        self.move_to(0, 1)
+        self.migration.new_instance_type_id = 2
+        self.update()
+        self.novas.assert_not_called()
 
     def test_one_that_is_not_deleted_stays_a_migration(self):
         self.instance.vm_state = vm_states.RESIZED
-        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.migrations[uuids.instance] = self.migration
         self.update()
         self.novas.assert_not_called()
         self.assertEqual([uuids.instance], list(self.migrations))
@@ -197,14 +226,14 @@ class DeletedTestCase(patching.PatchingTestCase):
         self.novas.assert_not_called()
 
     def test_one_that_is_booked_as_both_keeps_the_migration(self):
-        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.migrations[uuids.instance] = self.migration
         self.instances.add(uuids.instance)
         self.update()
         self.novas.assert_called_once()
         self.assertEqual([uuids.instance], list(self.migrations))
 
     def test_one_that_has_moved_on_its_host_is_known_there(self):
-        self.migrations[uuids.instance] = mock.sentinel.migration
+        self.migrations[uuids.instance] = self.migration
         self.instances.add(uuids.instance)
         self.patch(
             resource_tracker.ResourceTracker, '_get_flavor', return_value=None
@@ -218,7 +247,7 @@ class DeletedTestCase(patching.PatchingTestCase):
             resource_tracker.ResourceTracker, '_get_flavor', return_value=None
         )
         if audited:
-            self.migrations[uuids.instance] = mock.sentinel.migration
+            self.migrations[uuids.instance] = self.migration
         else:
             self.instances.add(uuids.instance)
         self.drop()
