@@ -32,6 +32,12 @@ FLAVORS: dict[str, tuple[int, int, dict[str, str]]] = {
     "shared2": (128, 2, {"hw:numa_nodes": "2", **_UNEVEN}),
     "even2": (128, 2, {"hw:numa_nodes": "2", **_DEDICATED}),
     "huge1": (96, 1, {"hw:numa_nodes": "1", **_DEDICATED, **_HUGE}),
+    # Huge ones where a node has them, small ones where it does not.
+    "any1": (
+        96,
+        1,
+        {"hw:numa_nodes": "1", **_DEDICATED, "hw:mem_page_size": "any"},
+    ),
     # Guests without a NUMA topology.
     "plain1": (96, 1, {}),
     "plain2": (128, 2, {}),

@@ -30,11 +30,13 @@ class Area:
     :param size: bytes
     :param policy: memory policy, as ``bind:1``
     :param pages: small pages found on each host node
+    :param page_kib: size of the pages that it has
     """
 
     size: int
     policy: str
     pages: dict[int, int]
+    page_kib: int = PAGE_KIB
 
     def share(self, node: int) -> float:
         """Percentage of the pages that are on a node; 0 without pages."""
@@ -91,7 +93,8 @@ def parse(text: str) -> Measured:
         start, policy, *rest = line.split()
         size = sizes.get(int(start, 16))
         if size is not None:
-            areas.append(Area(size, policy, _pages(rest)))
+            kib = _page_kib(rest)
+            areas.append(Area(size, policy, _pages(rest, kib), kib))
     pinning = {int(n): cpus for n, cpus in _VCPU.findall(threads)}
     return Measured(tuple(areas), pinning)
 
@@ -102,12 +105,11 @@ def _sizes(maps: str) -> typing.Iterator[tuple[int, int]]:
         yield start, end - start
 
 
-def _pages(words: list[str]) -> dict[int, int]:
-    pages: dict[int, int] = {}
-    kib = PAGE_KIB
-    for word in words:
-        if match := _NODE.fullmatch(word):
-            pages[int(match[1])] = int(match[2])
-        elif word.startswith("kernelpagesize_kB="):
-            kib = int(word.partition("=")[2])
-    return {node: count * kib // PAGE_KIB for node, count in pages.items()}
+def _page_kib(words: list[str]) -> int:
+    sizes = [w for w in words if w.startswith("kernelpagesize_kB=")]
+    return int(sizes[0].partition("=")[2]) if sizes else PAGE_KIB
+
+
+def _pages(words: list[str], kib: int) -> dict[int, int]:
+    found = filter(None, map(_NODE.fullmatch, words))
+    return {int(m[1]): int(m[2]) * kib // PAGE_KIB for m in found}

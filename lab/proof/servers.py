@@ -21,6 +21,7 @@ from lab.frame import identity
 from lab.frame import paths as lab_paths
 from lab.frame import patience
 from lab.frame import readiness
+from lab.proof import memory
 
 # The first in which a server's topology can be asked for.
 _TOPOLOGY_VERSION = "2.78"
@@ -47,11 +48,13 @@ class Cell:
     :param mib: its memory
     :param node: the host node that is claimed for it
     :param pinning: the host CPU that each of its virtual CPUs has claimed
+    :param page_kib: the size of the pages that are claimed
     """
 
     mib: int
     node: int
     pinning: dict[int, int]
+    page_kib: int = memory.PAGE_KIB
 
 
 def openstack(*words: str, timeout: float = 300) -> Answer:
@@ -126,8 +129,10 @@ class Server:
         answer = self._compute.get(
             f"/servers/{self.uuid}/topology", microversion=_TOPOLOGY_VERSION
         )
+        shown = answer.json()
         return [
             Cell(
+                page_kib=shown["pagesize_kb"] or memory.PAGE_KIB,
                 mib=int(node["memory_mb"]),
                 node=int(node["host_node"]),
                 pinning={
@@ -135,7 +140,7 @@ class Server:
                     for vcpu, cpu in node["cpu_pinning"].items()
                 },
             )
-            for node in answer.json()["nodes"]
+            for node in shown["nodes"]
         ]
 
     def wait(self, status: str, timeout: float) -> None:

@@ -46,6 +46,7 @@ KINDS = (
     Kind("two cells, dedicated CPUs", "even2", "2,3", _TWO, ("1", "0")),
     Kind("two cells that differ", "numa2", "2,3", _TWO, ("1", "0")),
     Kind("one cell, huge pages", "huge1", "3", _ONE, huge=True),
+    Kind("one cell, pages of any size", "any1", "0", _ONE, huge=True),
     Kind("no topology, on one node", "plain1", "1", _ONE),
     Kind("no topology, over two nodes", "plain2", "2,3", _TWO),
 )

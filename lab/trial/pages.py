@@ -49,6 +49,11 @@ def claim(
             == sorted((node,) for node in wanted),
             f"{what}: cells of {mib} MiB have all pages on {wanted}: {found}",
         )
+        sizes = {area.page_kib for area in areas}
+        stage.verdict.claim(
+            sizes == {cells[0].page_kib},
+            f"{what}: they have {cells[0].page_kib} KiB each: {sizes}",
+        )
     runs = _threads(cells)
     stage.verdict.claim(
         measured.pinning == runs,

@@ -42,6 +42,7 @@ def remap(saved_xml: str, fresh_xml: str) -> str:
     _remap_vcpus(saved, fresh)
     for tag in _HOST_ONLY:
         _replace_child(saved, fresh, tag)
+    _remap_pages(saved, fresh)
     _keep_saved_iothreads(saved)
     _remap_boot_files(saved, fresh)
     _drop_generated_labels(saved)
@@ -83,6 +84,24 @@ def _remap_vcpus(saved: Element, fresh: Element) -> None:
     old, new = saved.find('vcpu'), fresh.find('vcpu')
     if old is not None and new is not None:
         _copy_attribute(old, new, 'cpuset')
+
+
+def _remap_pages(saved: Element, fresh: Element) -> None:
+    """The size of the host's pages is that of the claim.
+
+    Of the memory's backing libvirt lets nothing else change.
+    """
+    old, new = (_backing(domain) for domain in (saved, fresh))
+    _replace_child(old, new, 'hugepages')
+    if not len(old):
+        saved.remove(old)
+
+
+def _backing(domain: Element) -> Element:
+    found = domain.find('memoryBacking')
+    if found is None:
+        found = etree.SubElement(domain, 'memoryBacking')
+    return found
 
 
 def _keep_saved_iothreads(saved: Element) -> None:

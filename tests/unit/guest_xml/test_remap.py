@@ -14,6 +14,7 @@ HOST_SIDE = (
     '/domain/cputune',
     '/domain/numatune',
     '/domain/metadata',
+    '/domain/memoryBacking/hugepages',
     '/domain/seclabel[@type="dynamic"]',
     '/domain/vcpu/@cpuset',
     '/domain/os/kernel/text()',
@@ -74,7 +75,6 @@ REFUSED = (
     ('/domain/cpu/numa/cell', 'memory', '65536'),
     ('/domain/cpu/numa/cell', 'cpus', '3'),
     ('/domain/cpu/topology', 'sockets', '1'),
-    ('/domain/memoryBacking/hugepages/page', 'size', '1048576'),
     ('//disk/target', 'bus', 'scsi'),
     ('//interface/model', 'type', 'e1000'),
     ('//interface/mtu', 'size', '9000'),
@@ -269,6 +269,33 @@ class DetailsTestCase(testtools.TestCase):
         result = self.remap(saved=[removing('cputune'), removing('numatune')])
         self.assertEqual(4, len(result.findall('cputune/vcpupin')))
         self.assertEqual(2, len(result.findall('numatune/memnode')))
+
+    def test_the_pages_have_the_size_that_was_claimed(self):
+        page = '//memoryBacking/hugepages/page'
+        result = self.remap(setting(page, 'size', '1048576'))
+        self.assertEqual({'1048576'}, set(result.xpath(f'{page}/@size')))
+
+    def test_small_pages_become_huge_ones(self):
+        result = self.remap(saved=[removing('memoryBacking')])
+        self.assertEqual(
+            ['2048', '2048'], result.xpath('memoryBacking//page/@size')
+        )
+        self.assertEqual(
+            ['hugepages'], [n.tag for n in result.find('memoryBacking')]
+        )
+
+    def test_huge_pages_become_small_ones(self):
+        result = self.remap(removing('memoryBacking'))
+        self.assertEqual(
+            ['nosharepages', 'locked'],
+            [n.tag for n in result.find('memoryBacking')],
+        )
+        backing = '<memoryBacking><hugepages/></memoryBacking>'
+        result = self.remap(
+            removing('memoryBacking'),
+            saved=[removing('memoryBacking'), adding('/domain', backing)],
+        )
+        self.assertIsNone(result.find('memoryBacking'))
 
     def test_the_pins_of_its_io_threads_are_the_destinations(self):
         result = self.remap()
