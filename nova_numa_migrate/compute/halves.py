@@ -40,9 +40,6 @@ _FIRST, _SECOND = 'revert', 'return'
 #: of the second counts as well: nothing is lost by doing it again.
 _BEFORE_FIRST = ('reverting', 'error')
 
-#: Somebody has deleted the server, or reset its state: it is theirs.
-_TAKEN_AWAY = (exception.InstanceNotFound, exception.UnexpectedTaskStateError)
-
 
 @contextlib.contextmanager
 def first(
@@ -57,7 +54,7 @@ def first(
         due = due and _is_first_due(manager, context, instance, migration)
         try:
             yield due
-        except _TAKEN_AWAY:
+        except under_way.TAKEN_AWAY:
             raise
         except Exception as error:
             if revert.runs(manager.driver, instance):
@@ -77,7 +74,8 @@ def second(
 ) -> Iterator[bool]:
     """On the source: whether the second half is to be done.
 
-    One that fails before it came to the guest is taken up later.
+    One that fails before it came to the guest, or when that goes on, is taken
+    up later.
 
     :raises Exception: of one that failed in bringing the guest back, or where
         there is no state to be brought back.
@@ -86,13 +84,17 @@ def second(
         if due:
             _end_first(context, migration)
             manager.driver.begin_return(instance)
+        move = Move.of(instance.system_metadata, migration.uuid)
         try:
             yield due
-        except (*_TAKEN_AWAY, NotBroughtBack):
+        except (*under_way.TAKEN_AWAY, NotBroughtBack):
             raise
         except Exception:
             if not manager.driver.has_pending_state(instance):
-                raise
+                if move is None or not revert.runs(manager.driver, instance):
+                    raise
+                # Nova's end has had it forgotten; it goes on from nothing.
+                move.with_state(State.RESTORED).store(instance.system_metadata)
             # Nova forgets them at the end, however that was.
             instance.old_flavor = instance.new_flavor = instance.flavor
             _leave(context, instance, migration, 'reverted')

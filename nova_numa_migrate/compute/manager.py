@@ -271,18 +271,9 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
             )
         except Exception as error:
             with excutils.save_and_reraise_exception(logger=LOG) as failure:
-                if way_home.leads_home(self.driver, instance, migration):
-                    way_home.tell_why(self, context, instance, error)
-                    way_home.go_home(
-                        self, context, instance, migration, request_spec
-                    )
-                    failure.reraise = False
-                elif recovery.has_moved(self, context, instance, migration):
-                    LOG.exception(
-                        'The guest has moved here all the same',
-                        instance=instance,
-                    )
-                    failure.reraise = False
+                failure.reraise = not recovery.settles(
+                    self, context, instance, migration, request_spec, error
+                )
         finally:
             self.rt.arrived(instance.uuid)
         return instance.get_network_info()

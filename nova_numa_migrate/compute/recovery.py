@@ -83,21 +83,57 @@ def take_up(
             )
 
 
-def has_moved(
+def settles(
+    manager: Any,
+    context: Any,
+    instance: Any,
+    migration: Any,
+    request_spec: Any,
+    error: Exception,
+) -> bool:
+    """After a failure while a move was finished: whether it ends well.
+
+    The guest goes home, or has moved all the same.  What of that cannot be
+    known or done now, because the database, libvirt or Cinder does not answer,
+    is done later, see ``take_up``: of an error Nova would give away what the
+    source holds for the guest, and advise a reboot, which loses its state.
+
+    :raises nova.exception.NovaException: when somebody has deleted the
+        server, or reset its state.
+    """
+    try:
+        if way_home.leads_home(manager.driver, instance, migration):
+            way_home.tell_why(manager, context, instance, error)
+            way_home.go_home(
+                manager, context, instance, migration, request_spec
+            )
+            return True
+        return _has_moved(manager, context, instance, migration)
+    except under_way.TAKEN_AWAY:
+        raise
+    except Exception:
+        LOG.exception(
+            'The move of this guest could not be brought to its end now; '
+            'that is tried again in about a minute',
+            instance=instance,
+        )
+        return True
+
+
+def _has_moved(
     manager: Any, context: Any, instance: Any, migration: Any
 ) -> bool:
-    """After a failure while it was finished: whether the guest runs here.
+    """Whether the guest runs here; then its move is completed.
 
-    Then its move is completed, whatever failed: it cannot be undone any more.
-
-    :raises Exception: when that fails as well.
+    Whatever failed: it cannot be undone any more.
     """
     move = Move.of(instance.system_metadata, migration.uuid)
     if move is None or move.state not in (State.SAVED, State.RESTORED):
         return False
     if not manager.driver.goes_on(instance):
         return False
-    known = objects.Instance.get_by_uuid(context, instance.uuid)
+    LOG.warning('The guest has moved here all the same', instance=instance)
+    known = under_way.known(context, instance)
     if known.task_state == task_states.RESIZE_FINISH:
         _complete(manager, context, instance, migration, move)
         return True

@@ -61,14 +61,29 @@ def send_home(
 
 
 def _waits(driver: Any, instance: Any, move: Move) -> bool:
-    """Whether the guest has yet to go on from a checkpoint taken here."""
+    """Whether the guest has yet to go on from a checkpoint taken here.
+
+    One that is paused has: it was restored, and something failed then.
+    """
     files = driver.checkpoints
+    if files.journal(instance.uuid, move.migration) is None:
+        return False
+    if files.image(instance.uuid).exists():
+        return not _goes_on(driver, instance)
+    # One that is spent has another name; what has run since is no more.
     return (
-        files.journal(instance.uuid, move.migration) is not None
-        # One that is spent has another name.
-        and files.image(instance.uuid).exists()
-        and not runs(driver, instance)
+        files.is_spent(instance.uuid)
+        and runs(driver, instance)
+        and not _goes_on(driver, instance)
     )
+
+
+def _goes_on(driver: Any, instance: Any) -> bool:
+    """Whether the guest is here and not paused, for certain."""
+    try:
+        return not driver.stands_still(instance) and runs(driver, instance)
+    except Exception:
+        return False
 
 
 def runs(driver: Any, instance: Any) -> bool:

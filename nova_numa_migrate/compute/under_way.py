@@ -24,6 +24,9 @@ LOG = logging.getLogger(__name__)
 #: Seconds between two questions to a database that is silent, and in all.
 _POLL, _SILENCE = 2.0, 300.0
 
+#: Somebody has deleted the server, or reset its state: it is theirs.
+TAKEN_AWAY = (exception.InstanceNotFound, exception.UnexpectedTaskStateError)
+
 _DELETING = (task_states.DELETING, task_states.SOFT_DELETING)
 _DELETED = (vm_states.DELETED, vm_states.SOFT_DELETED)
 

@@ -45,7 +45,7 @@ def leads_home(driver: Any, instance: Any, migration: Any) -> bool:
     except Exception as error:
         LOG.error(
             'The guest could not be started here and may yet run, libvirt '
-            'does not say: %s. It stays in error, its checkpoint is kept',
+            'does not say: %s. Its checkpoint is kept',
             error,
             instance=instance,
         )

@@ -102,6 +102,8 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
     Nothing of it has been taken down: libvirt alone has to start it.
     """
     image = driver.checkpoints.image(instance.uuid)
+    if _was_restored(driver, instance):
+        interrupted.goes_on(driver, instance)
     if driver.is_gone(instance):
         LOG.warning(
             'The guest goes on here from its checkpoint: it could not be '
@@ -121,11 +123,19 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
     move.with_state(State.RESTORED).store(instance.system_metadata)
 
 
+def _was_restored(driver: Any, instance: Any) -> bool:
+    """Whether it waits, paused, because something failed right after that."""
+    files = driver.checkpoints
+    return bool(driver.stands_still(instance)) and (
+        files.image(instance.uuid).exists() or files.is_spent(instance.uuid)
+    )
+
+
 def stay(driver: Any, instance: Any, move: Move) -> None:
-    """After a crash in ``send``: undo, when libvirt is done with the save."""
-    if driver.checkpoints.is_spent(instance.uuid):
-        # Or in the undoing.
-        interrupted.goes_on(driver, instance)
+    """After a crash in ``send``, or in the undoing: undo.
+
+    When libvirt is done with what the service had it do.
+    """
     if interrupted.ending(driver, instance) is interrupted.Ending.LOST:
         driver.checkpoints.discard(instance.uuid)
     else:

@@ -9,9 +9,14 @@ has to go home as it is, as one with files and volumes does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 import dataclasses
 from typing import Any
 
+from nova import exception
+from nova import objects
+from nova.compute import task_states
 from oslo_log import log as logging
 
 from nova_numa_migrate.move import Disks
@@ -37,10 +42,10 @@ class VolumesMixin(_Driver):
         **kwargs: Any,
     ) -> None:
         """Attach; the guest's old checkpoint lacks that disk."""
-        _outgrow(self, instance)
-        super().attach_volume(
-            context, connection_info, instance, *args, **kwargs
-        )
+        with _outgrowing(self, context, instance):
+            super().attach_volume(
+                context, connection_info, instance, *args, **kwargs
+            )
 
     def detach_volume(
         self,
@@ -51,24 +56,44 @@ class VolumesMixin(_Driver):
         **kwargs: Any,
     ) -> None:
         """Detach; the guest's old checkpoint needs that disk."""
-        _outgrow(self, instance)
-        super().detach_volume(
-            context, connection_info, instance, *args, **kwargs
-        )
+        with _outgrowing(self, context, instance):
+            super().detach_volume(
+                context, connection_info, instance, *args, **kwargs
+            )
 
 
-def _outgrow(driver: Any, instance: Any) -> None:
-    """Before the disks change: the source's checkpoint is of no use any more.
+@contextlib.contextmanager
+def _outgrowing(driver: Any, context: Any, instance: Any) -> Iterator[None]:
+    """The disks change: the source's checkpoint is of no use from then on.
 
+    That is written down before, and the checkpoint removed after it.  A
+    revert does not wait for such a change, and may need it until then.
+
+    :raises nova.exception.NovaException: when the server is reverted.
     :raises Exception: when that cannot be written down.
     """
     move = Move.of(instance.system_metadata)
-    if move is None or move.state is not State.RESTORED:
+    is_kept = (
+        move is not None
+        and move.state is State.RESTORED
+        and move.disks is Disks.KEPT
+    )
+    if move is None or not is_kept:
+        yield
         return
-    if move.disks is not Disks.KEPT:
-        return
+    if _is_reverted(context, instance):
+        raise exception.NovaException(
+            'the server is being reverted, to disks of before'
+        )
     LOG.info('A revert takes the guest home as it is', instance=instance)
     mixed = dataclasses.replace(move, disks=Disks.MIXED)
     mixed.store(instance.system_metadata)
     instance.save()
-    outbound.withdraw(driver, instance, move.home)
+    yield
+    if not _is_reverted(context, instance):
+        outbound.withdraw(driver, instance, move.home)
+
+
+def _is_reverted(context: Any, instance: Any) -> bool:
+    known = objects.Instance.get_by_uuid(context, instance.uuid)
+    return bool(known.task_state == task_states.RESIZE_REVERTING)

@@ -181,6 +181,27 @@ class SecondTestCase(halves_base.HalvesTestCase):
         for flavor in (self.instance.old_flavor, self.instance.new_flavor):
             self.assertIs(self.instance.flavor, flavor)
 
+    def test_a_failure_when_the_guest_goes_on(self):
+        """Cinder, say; an error would have somebody boot it."""
+        self.driver.has_pending_state.return_value = False
+        fail = self.fail(moves.Failure())
+
+        def go_on_and_fail(*args):
+            self.driver.is_gone.return_value = False
+            # As Nova's end of a revert has it, however that was.
+            move.forget(self.instance.system_metadata)
+            fail(*args)
+
+        self.second.side_effect = go_on_and_fail
+        self.remember(move.State.HOMEWARD)
+        self.manager.finish_revert_resize(*self.arguments)
+        self.assertEqual(
+            (vm_states.RESIZED, halves_base.REVERTING, 'reverted'),
+            self.state(),
+        )
+        found = move.Move.of(self.instance.system_metadata, uuids.migration)
+        self.assertIs(move.State.RESTORED, found.state)
+
     def assert_in_error(self, error):
         self.second.side_effect = self.fail(error)
         self.assertRaises(

@@ -5,6 +5,7 @@ import datetime
 from unittest import mock
 
 import ddt
+from nova import exception
 from nova import objects
 from nova.compute import power_state
 from nova.compute import task_states
@@ -119,45 +120,100 @@ class RecoverTestCase(moves.MovesTestCase):
             (instance.vm_state, instance.power_state, self.migration.status),
         )
 
-    def has_moved(
+    def settles(
         self,
         known=task_states.RESIZE_FINISH,
         goes_on=True,
         vm_state=vm_states.ACTIVE,
+        leads_home=False,
     ):
+        self.leads_home.return_value = leads_home
         self.manager.driver.goes_on.return_value = goes_on
         self.known.side_effect = None
         self.known.return_value = objects.Instance(
             task_state=known, vm_state=vm_state
         )
         [instance] = self.waiting.return_value
-        return recovery.has_moved(
-            self.manager, self.context, instance, self.migration
+        return recovery.settles(
+            self.manager,
+            self.context,
+            instance,
+            self.migration,
+            mock.sentinel.spec,
+            moves.Failure(),
         )
 
     @ddt.data(move.State.SAVED, move.State.RESTORED)
     def test_a_failure_when_it_runs_does_not_undo_its_move(self, state):
         instance = self.found(state)
-        self.assertTrue(self.has_moved())
+        self.assertTrue(self.settles())
         self.assertEqual(vm_states.RESIZED, instance.vm_state)
 
     def test_a_failure_when_all_was_done(self):
         instance = self.found(move.State.RESTORED)
-        self.assertTrue(self.has_moved(known=None, vm_state=vm_states.RESIZED))
+        self.assertTrue(self.settles(known=None, vm_state=vm_states.RESIZED))
         self.assertEqual(vm_states.ACTIVE, instance.vm_state)
 
     def test_a_failure_when_somebody_has_taken_its_task_away(self):
         self.found(move.State.RESTORED)
-        self.assertFalse(self.has_moved(known=None))
+        self.assertFalse(self.settles(known=None))
 
     def test_a_failure_when_it_does_not_run(self):
         self.found(move.State.RESTORED)
-        self.assertFalse(self.has_moved(goes_on=False))
+        self.assertFalse(self.settles(goes_on=False))
 
     @ddt.data(None, move.State.OPEN, move.State.NONE, move.State.RETURNING)
     def test_a_failure_of_what_was_not_saved_is_novas(self, state):
         self.found(state)
-        self.assertFalse(self.has_moved())
+        self.assertFalse(self.settles())
+
+    def test_a_failure_when_it_is_gone_takes_it_home(self):
+        instance = self.found()
+        tell_why = self.patch(way_home, 'tell_why')
+        self.assertTrue(self.settles(leads_home=True))
+        tell_why.assert_called_once()
+        self.go_home.assert_called_once_with(
+            self.manager,
+            self.context,
+            instance,
+            self.migration,
+            mock.sentinel.spec,
+        )
+
+    def assert_done_later(self, **fields):
+        with self.assertLogs(recovery.LOG.logger, 'ERROR'):
+            self.assertTrue(self.settles(**fields))
+        [instance] = self.waiting.return_value
+        self.assertEqual(task_states.RESIZE_FINISH, instance.task_state)
+
+    def test_it_cannot_go_home_now(self):
+        self.found()
+        self.patch(way_home, 'tell_why')
+        self.go_home.side_effect = moves.Failure
+        self.assert_done_later(leads_home=True)
+
+    def test_cinder_does_not_answer_now(self):
+        self.found()
+        complete = self.manager._complete_volume_attachments
+        complete.side_effect = moves.Failure
+        self.assert_done_later()
+
+    def test_libvirt_does_not_answer_now(self):
+        self.found()
+        self.manager.driver.goes_on.side_effect = moves.Failure
+        self.assert_done_later()
+
+    @ddt.data(
+        exception.InstanceNotFound(instance_id='x'),
+        exception.UnexpectedDeletingTaskStateError(
+            instance_uuid='x', expected={}, actual={}
+        ),
+    )
+    def test_the_server_was_deleted(self, error):
+        self.found()
+        self.patch(way_home, 'tell_why')
+        self.go_home.side_effect = error
+        self.assertRaises(type(error), self.settles, leads_home=True)
 
     def test_one_of_which_nothing_is_certain_stays(self):
         instance = self.found()

@@ -46,6 +46,7 @@ class RevertTestCase(moves.MovesTestCase):
         self.manager.driver = self.driver
         self.manager.rt = mock.Mock(spec=['arrived'])
         self.driver.is_gone.return_value = False
+        self.driver.stands_still.return_value = False
         self.driver.demand_of.return_value = DEMAND
         self.driver.peers = mock.create_autospec(
             rpc.NumaComputeAPI, instance=True
@@ -242,6 +243,17 @@ class SendHomeTestCase(RevertTestCase):
         )
         self.instance.save.assert_not_called()
 
+    @ddt.data(True, False)
+    def test_the_guest_is_paused(self, spent):
+        self.stranded(return_value=False)
+        if spent:
+            self.spend()
+        self.driver.stands_still.return_value = True
+        self.revert()
+        self.assertEqual(
+            task_states.RESIZE_REVERTING, self.instance.task_state
+        )
+
     def test_the_guest_goes_on_from_it(self):
         self.stranded(return_value=False)
         self.revert()
@@ -252,8 +264,7 @@ class SendHomeTestCase(RevertTestCase):
         self.revert()
         self.assert_called_off(vm_states.ERROR)
 
-    def test_the_guest_may_have_run_since(self):
-        self.stranded(return_value=True)
+    def spend(self):
         save = self.driver.send_home.side_effect
 
         def save_and_spend(*args):
@@ -263,5 +274,9 @@ class SendHomeTestCase(RevertTestCase):
                 self.driver.checkpoints.spend(uuids.instance)
 
         self.driver.send_home.side_effect = save_and_spend
+
+    def test_the_guest_may_have_run_since(self):
+        self.stranded(return_value=True)
+        self.spend()
         self.revert()
         self.assert_called_off(vm_states.ERROR)

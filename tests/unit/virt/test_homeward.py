@@ -57,6 +57,7 @@ class HomewardTestCase(patching.PatchingTestCase):
         self.guest = mock.Mock(spec=['_domain', 'resume'])
         self.driver._host.get_guest.return_value = self.guest
         self.driver.is_gone.return_value = False
+        self.driver.stands_still.return_value = False
         self.driver.slots = contextlib.nullcontext()
         numa_migrate.register_opts(CONF)
         self.context = context.RequestContext('user', 'project')
@@ -262,6 +263,7 @@ class SendTestCase(HomewardTestCase):
         self.driver.transport.withdraw.assert_not_called()
 
 
+@ddt.ddt
 class StayTestCase(HomewardTestCase):
     def stay(self, ending):
         self.driver.checkpoints.record(
@@ -283,13 +285,24 @@ class StayTestCase(HomewardTestCase):
         self.stay(interrupted.Ending.SAVED)
         self.assert_goes_on(restored=True)
 
-    def test_it_was_about_to_go_on(self):
-        self.image.with_suffix('.spent').write_text('memory')
+    @ddt.data(True, False)
+    def test_it_was_about_to_go_on(self, is_spent):
         goes_on = self.patch(interrupted, 'goes_on')
-        self.patch(store.CheckpointStore, 'is_spent', return_value=True)
+        self.patch(store.CheckpointStore, 'is_spent', return_value=is_spent)
+        self.driver.stands_still.return_value = True
         self.stay(interrupted.Ending.HERE)
         goes_on.assert_called_once_with(self.driver, self.instance)
         self.assert_goes_on(restored=False)
+
+    def test_it_was_being_started(self):
+        self.driver.stands_still.return_value = True
+
+        def end(*_):
+            self.driver.is_gone.return_value = True
+
+        self.patch(interrupted, 'goes_on', side_effect=end)
+        self.stay(interrupted.Ending.HERE)
+        self.assert_goes_on(restored=True)
 
     def test_it_is_lost(self):
         self.stay(interrupted.Ending.LOST)
