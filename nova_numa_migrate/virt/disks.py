@@ -105,6 +105,10 @@ def keep_as_it_is(driver: Any, instance: Any) -> None:
     from was saved later than that, or before there was one, and its disk has
     not changed since: so the snapshot is to be of now.
     """
+    if CONF.libvirt.images_type != 'rbd':
+        # Nova's backend makes the guest's directory, which has yet to be
+        # renamed, and on a full disk there is no room for that.
+        return
     root = driver.image_backend.by_name(instance, 'disk')
     if root.exists():
         name = libvirt_utils.RESIZE_SNAPSHOT_NAME

@@ -254,8 +254,18 @@ class Departure:
             )
         except Exception:
             with excutils.save_and_reraise_exception(logger=LOG):
-                # For whoever tries it again.
-                self._out.record(Step.SAVED)
+                self._keep()
+
+    def _keep(self) -> None:
+        """For whoever tries it again; why it failed is what has to be told."""
+        try:
+            self._out.record(Step.SAVED)
+        except OSError:
+            LOG.exception(
+                'It could not be written down that the guest is in its '
+                'checkpoint',
+                instance=self._instance,
+            )
 
 
 def withdraw(driver: Any, instance: Any, dest: str) -> None:

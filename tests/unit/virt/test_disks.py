@@ -69,6 +69,13 @@ class KeepAsItIsTestCase(DisksTestCase):
         )
         self.disk = mock.create_autospec(imagebackend.Image, instance=True)
         self.driver.image_backend.by_name.return_value = self.disk
+        self.flags(images_type='rbd', group='libvirt')
+
+    def test_files_have_none(self):
+        """Nova's backend would make their directory, on a disk that is full."""
+        self.flags(images_type='qcow2', group='libvirt')
+        disks.keep_as_it_is(self.driver, self.instance)
+        self.driver.image_backend.by_name.assert_not_called()
 
     def test_the_snapshot_is_of_now(self):
         self.disk.exists.return_value = True

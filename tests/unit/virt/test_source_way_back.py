@@ -112,6 +112,22 @@ class WayBackTestCase(departure_base.DepartureTestCase):
             Step.SAVED, self.driver.checkpoints.journal(uuids.instance).step
         )
 
+    def test_why_it_is_kept_is_told_on_a_full_disk(self):
+        self.failing = {'send', 'revert'}
+        write = journal.Journal.write
+        kept = []
+
+        def full(entry, path):
+            if 'revert' in self.names():
+                kept.append(entry.step)
+                raise OSError(28, 'No space left on device')
+            write(entry, path)
+
+        with mock.patch.object(journal.Journal, 'write', new=full):
+            self.assertRaises(departure_base.Failure, self.run_)
+        self.assertEqual([Step.SAVED], kept)
+        self.assertEqual('memory', self.image.read_text())
+
     def _stop_in_the_save(self, ending):
         self.failing = {'save'}
         self.image.write_text('memory')
