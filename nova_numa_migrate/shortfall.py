@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from keystoneauth1 import exceptions as ks_exceptions
+from nova import exception
 from nova.scheduler import utils
+from oslo_log import log as logging
+
+LOG = logging.getLogger(__name__)
 
 #: When what it asks of the host itself is there.
 UNKNOWN = (
@@ -50,33 +54,59 @@ def of_hosts(
 def reasons(client: Any, context: Any, provider: str, spec: Any) -> list[str]:
     """All that the host's own provider lacks; empty where that is nothing.
 
+    What Placement does not tell is a reason as well: the other hosts have
+    theirs all the same.
+
     :param client: Nova's report client.
     :param provider: the uuid of the compute node.
     :param spec: objects.RequestSpec after the request filters.
     """
+    found: list[str] = []
     try:
-        return [
-            *_missing_traits(client, context, provider, spec),
-            *_short(
-                utils.ResourceRequest.from_request_spec(
-                    spec
-                ).merged_resources(),
-                _read(client, context, provider, 'inventories'),
-                _read(client, context, provider, 'usages'),
-            ),
-        ]
-    except ks_exceptions.ClientException as error:
-        return [f'Placement does not answer: {error}']
+        for lacks in (_missing_traits, _shortages):
+            found.extend(lacks(client, context, provider, spec))
+    except Exception as error:
+        found.append(_untold(provider, error))
+    return found
+
+
+class _Untold(Exception):
+    """Placement has answered, but with nothing of what it was asked."""
+
+
+def _untold(provider: str, error: Exception) -> str:
+    if isinstance(error, ks_exceptions.ClientException):
+        return f'Placement does not answer: {error}'
+    if isinstance(error, _Untold):
+        return f'Placement does not tell its {error}'
+    LOG.error('Provider %s could not be judged', provider, exc_info=error)
+    return f'it could not be judged: {type(error).__name__}: {error}'
 
 
 def _missing_traits(
     client: Any, context: Any, provider: str, spec: Any
 ) -> Iterator[str]:
-    held = client.get_provider_traits(context, provider).traits
+    try:
+        held = client.get_provider_traits(context, provider).traits
+    except exception.ResourceProviderTraitRetrievalFailed as error:
+        raise _Untold(
+            f'traits: {error}; what it answered is in the log of the service '
+            'that asked'
+        ) from error
     for trait in sorted(spec.root_required - held):
         yield f'it lacks the trait {trait} in Placement'
     for trait in sorted(spec.root_forbidden & held):
         yield f'it has the trait {trait} in Placement'
+
+
+def _shortages(
+    client: Any, context: Any, provider: str, spec: Any
+) -> Iterator[str]:
+    return _short(
+        utils.ResourceRequest.from_request_spec(spec).merged_resources(),
+        _read(client, context, provider, 'inventories'),
+        _read(client, context, provider, 'usages'),
+    )
 
 
 def _read(client: Any, context: Any, provider: str, what: str) -> Any:
@@ -84,7 +114,10 @@ def _read(client: Any, context: Any, provider: str, what: str) -> Any:
         f'/resource_providers/{provider}/{what}',
         global_request_id=context.global_id,
     )
-    return answer.json().get(what, {}) if answer else {}
+    # Nova's client raises nothing for a status.
+    if not answer:
+        raise _Untold(f'{what}: HTTP {answer.status_code}')
+    return answer.json()[what]
 
 
 def _short(

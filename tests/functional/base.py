@@ -144,6 +144,12 @@ class NumaMigrateTestCase(
             version='1.26',
         )
 
+    def forget_in_placement(self, host: str) -> None:
+        """Delete the provider of a host that has no guests."""
+        provider = self.compute_rp_uuids[host]
+        answer = self.placement.delete(f'/resource_providers/{provider}')
+        self.assertEqual(204, answer.status)
+
     # -- requests
 
     def hints(self, nodes: Any, **more: str) -> dict[str, Any]:

@@ -134,6 +134,20 @@ class PlanTest(base.NumaMigrateTestCase):
             answer = self.plan(server, [1], status=503)
         self.assertIn('Placement does not answer', str(answer))
 
+    def test_a_host_that_placement_does_not_know(self):
+        server = self.boot(cells=1)
+        self.reserve('compute3', 'DISK_GB')
+        self.forget_in_placement('compute2')
+        told = self.reasons(server, [1])
+        self.assertEqual(
+            told['compute2'],
+            self.reasons(server, [1], 'compute2')['compute2'],
+        )
+        self.assertIn(
+            'Placement does not tell its traits', told['compute2'][0]
+        )
+        self.assertIn('it needs 1 DISK_GB, 0 free', told['compute3'][0])
+
     def test_a_node_that_is_nowhere(self):
         server = self.boot(cells=1)
         self.assertEqual(

@@ -96,6 +96,13 @@ class ReasonsTest(base.NumaMigrateTestCase):
         self.assertIn('the trait CUSTOM_NUMA_NODE_3 in Placement', told)
         self.assertEqual(told, self.foretold(server))
 
+    def test_where_placement_does_not_know_the_host(self):
+        server = self.boot(cells=2)
+        self.forget_in_placement('compute2')
+        told = self.told(server)
+        self.assertIn('has room on the nodes, but Placement does not', told)
+        self.assertEqual(told, self.foretold(server))
+
     def test_where_the_service_is_disabled(self):
         server = self.boot(cells=2)
         service = self.computes['compute2'].service_ref.uuid

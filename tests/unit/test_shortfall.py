@@ -4,12 +4,15 @@
 from unittest import mock
 
 import ddt
+import fixtures
 from keystoneauth1 import exceptions as ks_exceptions
 from nova import context
+from nova import exception
 from nova import objects
 from nova import test
 from nova.scheduler.client import report
 from oslo_utils.fixture import uuidsentinel as uuids
+import requests
 
 from nova_numa_migrate import shortfall
 
@@ -47,8 +50,13 @@ class ShortfallTestCase(test.NoDBTestCase):
         _, _, provider, what = url.split('/')
         self.assertEqual(uuids.provider, provider)
         self.assertEqual(self.context.global_id, global_request_id)
+        told = self.answers[what]
+        if isinstance(told, int):
+            answer = requests.Response()
+            answer.status_code = told
+            return answer
         answer = mock.MagicMock()
-        answer.json.return_value = {what: self.answers[what]}
+        answer.json.return_value = {what: told}
         return answer
 
     def reasons(self, vcpus=4, memory=2560, disk=1, traits=()):
@@ -116,6 +124,45 @@ class ShortfallTestCase(test.NoDBTestCase):
         self.assertEqual(
             ['Placement does not answer: no route'], self.reasons()
         )
+
+    def test_when_placement_does_not_know_the_host(self):
+        self.client.get_provider_traits.side_effect = self.untold
+        (reason,) = self.reasons()
+        self.assertIn(
+            'Placement does not tell its traits: Failed to get traits for '
+            f'resource provider with UUID {uuids.provider}; ',
+            reason,
+        )
+
+    @staticmethod
+    def untold(_, provider):
+        raise exception.ResourceProviderTraitRetrievalFailed(uuid=provider)
+
+    @ddt.data('inventories', 'usages')
+    def test_when_placement_breaks_down_meanwhile(self, what):
+        self.answers[what] = 503
+        self.assertEqual(
+            [
+                'it lacks the trait CUSTOM_B in Placement',
+                f'Placement does not tell its {what}: HTTP 503',
+            ],
+            self.reasons(traits=['CUSTOM_B']),
+        )
+
+    def test_one_that_cannot_be_judged_hides_no_other(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        broken = {'p1': report.TraitInfo(None, 1)}
+        self.client.get_provider_traits.side_effect = lambda asked, provider: (
+            broken.get(provider) or self.untold(asked, provider)
+        )
+        hosts = {'p1': 'compute1', 'p2': 'compute2'}
+        spec = objects.RequestSpec()
+        found = dict(
+            shortfall.of_hosts(self.client, self.context, hosts, spec)
+        )
+        self.assertIn('it could not be judged: TypeError', found['p1'][0])
+        self.assertIn('Provider p1 could not be judged', log.output)
+        self.assertIn('with UUID p2', found['p2'][0])
 
     def test_only_the_first_hosts_are_looked_at(self):
         spec, looked_at = mock.sentinel.spec, []
