@@ -4,7 +4,9 @@
 Nova cuts what it takes from an exception at 255 bytes, and ends the first
 event of a name, whoever began the last.  A refusal that names every reason is
 longer, and each host that is tried has its own: so it is an event that is
-made at its end, with a name of its own.
+made at its end, and that nothing of Nova's ends by its name.  There may be
+several of one name.  A server's owner sees names, and neither hosts nor
+details.
 """
 
 from __future__ import annotations
@@ -18,9 +20,6 @@ from oslo_utils import timeutils
 
 LOG = logging.getLogger(__name__)
 
-#: The length of the column; a host's name may be as long.
-_NAME_LENGTH = 255
-
 
 def failed(
     context: Any, instance: str, host: str, name: str, text: str
@@ -29,12 +28,13 @@ def failed(
 
     :param instance: the uuid.
     :param host: where it failed.
+    :param name: which the server's owner sees.
     :raises Exception: when the database does not take it.
     """
     now = timeutils.utcnow()
     event = objects.InstanceActionEvent(
         context,
-        event=name[:_NAME_LENGTH],
+        event=name,
         host=host,
         start_time=now,
         finish_time=now,

@@ -39,6 +39,9 @@ from nova_numa_migrate.plan import Plan
 
 LOG = logging.getLogger(__name__)
 
+#: The server's owner sees it, so that it names no host.
+_REFUSED_EVENT = 'numa_migrate_refused'
+
 #: Seconds; a checkpoint that outlives its move is rare, not dangerous.
 _SWEEP_SPACING = 600
 
@@ -172,8 +175,9 @@ class NumaComputeManager(departures.DeparturesMixin, manager.ComputeManager):
             self.driver.expect_no_more(instance)
             if isinstance(error, exception.InstanceFaultRollback):
                 raise
-            name = f'numa_migrate_refused_{self.host}'
-            events.tell(context, instance.uuid, self.host, name, error)
+            events.tell(
+                context, instance.uuid, self.host, _REFUSED_EVENT, error
+            )
             raise events.rollback(error) from error
 
     def _resize_instance(

@@ -221,10 +221,13 @@ class NumaMigrateTestCase(
 
     # -- what became of it
 
-    def actions_of(self, server: dict[str, Any]) -> list[dict[str, Any]]:
+    def actions_of(
+        self, server: dict[str, Any], api: Any = None
+    ) -> list[dict[str, Any]]:
         """The last action's events, oldest first."""
-        newest = self.admin_api.get_instance_actions(server['id'])[0]
-        detail = self.admin_api.api_get(
+        api = api or self.admin_api
+        newest = api.get_instance_actions(server['id'])[0]
+        detail = api.api_get(
             f'/servers/{server["id"]}/os-instance-actions/'
             f'{newest["request_id"]}'
         ).body['instanceAction']

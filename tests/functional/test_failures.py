@@ -179,6 +179,38 @@ class AfterTheSaveTest(failing.FailingTestCase):
 class RescheduleTest(failing.FailingTestCase):
     HOSTS = ('compute1', 'compute2', 'compute3')
 
+    def refusals(self):
+        """Each host that has refused the guest, and why."""
+        return [
+            (event['host'], event['details'])
+            for event in self.actions_of(self.server)
+            if event['event'] == 'numa_migrate_refused'
+        ]
+
+    def test_each_host_that_refuses_says_why(self):
+        def refuse(self, *args):
+            return f'no room on {self.tracker.host}'
+
+        with (
+            self.assert_goes_on(self.server),
+            mock.patch.object(claim.NumaMoveClaim, '_claim_nodes', refuse),
+        ):
+            self.post_migrate(self.server, [3, 2])
+            self.wait_for_failure(self.server)
+        refusals = dict(self.refusals())
+        self.assertEqual({'compute2', 'compute3'}, set(refusals))
+        for host, reason in refusals.items():
+            self.assertIn(f'no room on {host}', reason)
+        self._assert_its_owner_sees_no_host()
+
+    def _assert_its_owner_sees_no_host(self):
+        self.api.microversion = self.microversion
+        events = self.actions_of(self.server, self.api)
+        names = [event['event'] for event in events]
+        self.assertEqual(2, names.count('numa_migrate_refused'))
+        for host in self.HOSTS:
+            self.assertNotIn(host, str(events))
+
     def test_the_next_host_takes_the_same_nodes(self):
         with (
             self.assert_goes_on(self.server),
@@ -186,9 +218,9 @@ class RescheduleTest(failing.FailingTestCase):
         ):
             self.hinted_migrate(self.server, [3, 2])
         (second,) = {'compute2', 'compute3'} - set(refused)
-        self.assertIn(
-            f'numa_migrate_refused_{refused[0]}', self.failed_events()
-        )
+        ((host, reason),) = self.refusals()
+        self.assertEqual(refused, [host])
+        self.assertIn('somebody was faster', reason)
         self.assertEqual(second, self.host_of(self.server))
         self.assert_on_nodes(self.server, [3, 2])
         self.assert_audited(

@@ -40,10 +40,6 @@ class EventsTestCase(test.NoDBTestCase):
         self.assertEqual('Error', event.result)
         self.assertEqual(event.start_time, event.finish_time)
 
-    def test_a_host_may_have_the_longest_name_of_all(self):
-        events.failed(self.context, uuids.instance, 'h', 'why' * 100, TEXT)
-        self.assertEqual(255, len(self.told().event))
-
     @ddt.data(
         (NODES, 'Migration pre-check error: node 1 is short'),
         (ValueError('no such CPU'), 'ValueError: no such CPU'),

@@ -179,7 +179,7 @@ class WaitTestCase(testtools.TestCase):
 
     def test_the_conductor_may_give_up_before_the_host_says_why(self):
         gave_up = event('cold_migrate', 'Error', 'no host', minute=2)
-        why = event('numa_migrate_refused_h2', 'Error', 'full', 'h2', 1)
+        why = event('numa_migrate_refused', 'Error', 'full', 'h2', 1)
         self.assertIn(
             ': h2: full; no host',
             self.failure(ACTIVE, events=[[gave_up], [gave_up, why]]),
@@ -190,7 +190,7 @@ class WaitTestCase(testtools.TestCase):
         text = 'node 1: needs 2, 1 free; node 2: needs 2, 0 free'
         events = [
             event('compute_prep_resize', 'Error', text[:30], 'h1', 1),
-            event('numa_migrate_refused_h2', 'Error', text, 'h2', 2),
+            event('numa_migrate_refused', 'Error', text, 'h2', 2),
         ]
         self.assertEqual(
             f'server abc did not move and is ACTIVE: h2: {text}',
