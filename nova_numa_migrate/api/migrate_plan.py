@@ -97,11 +97,14 @@ def _outlook(
 
 
 def _spec(context: Any, instance: Any) -> Any:
-    """The request spec that a migration would be scheduled with."""
+    """The request spec that a migration would be scheduled with.
+
+    It asks for PCI devices as it is stored; the instance has which of its
+    present host's it was given.
+    """
     spec = objects.RequestSpec.get_by_instance_uuid(context, instance.uuid)
     spec.numa_topology = hardware.numa_get_constraints(
         instance.flavor, instance.image_meta
     )
-    spec.pci_requests = instance.pci_requests
     spec.ensure_network_information(instance)
     return spec

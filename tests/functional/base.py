@@ -7,7 +7,7 @@ plugin.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import itertools
 from typing import Any
@@ -60,13 +60,15 @@ class NumaMigrateTestCase(
         cells: int = 2,
         dedicated: bool = True,
         host: str | None = None,
+        specs: Mapping[str, str] | None = None,
         **disks: int,
     ) -> dict[str, Any]:
         """An ACTIVE server; a cell has two vCPUs, or one if not dedicated.
 
+        :param specs: more of them for its flavor.
         :param disks: ``ephemeral`` (GiB) and ``swap`` (MiB).
         """
-        specs = {'hw:numa_nodes': str(cells)}
+        specs = {'hw:numa_nodes': str(cells), **(specs or {})}
         if dedicated:
             specs['hw:cpu_policy'] = 'dedicated'
         flavor = self._create_flavor(
