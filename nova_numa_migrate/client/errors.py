@@ -7,7 +7,6 @@ is the sentence that the API wrote and the request to look for in the logs.
 
 from collections.abc import Iterator
 import contextlib
-import json
 from typing import Any
 
 from openstack import exceptions as sdk_exceptions
@@ -48,6 +47,7 @@ def _is_a_fault(response: Any) -> bool:
     """Whether Nova's API says no, and not what routes to its parts."""
     try:
         faults = response.json().values()
-    except json.JSONDecodeError:
+    except ValueError:
+        # Of json's or simplejson's, whichever requests has found.
         return False
     return any(isinstance(f, dict) and 'message' in f for f in faults)

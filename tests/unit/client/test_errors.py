@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refusals as one line."""
 
+from unittest import mock
+
 from openstack import exceptions as sdk_exceptions
 import testtools
 
@@ -31,13 +33,24 @@ class FromHttpTestCase(testtools.TestCase):
 
     def test_a_cloud_without_the_plugin_is_told(self):
         for body in (b'{"code": "404 Not Found"}', b'404 Not Found'):
-            answer = responses.response(404)
-            answer._content = body
-            refused = self.assertRaises(
-                sdk_exceptions.HttpException,
-                sdk_exceptions.raise_from_response,
-                answer,
-            )
-            error = errors.from_http(refused)
+            error = errors.from_http(self.refused(body))
             self.assertIn('is nova-numa-migrate installed', str(error))
             self.assertIn('/servers/id/action', str(error))
+
+    def refused(self, body):
+        answer = responses.response(404)
+        answer._content = body
+        return self.assertRaises(
+            sdk_exceptions.HttpException,
+            sdk_exceptions.raise_from_response,
+            answer,
+        )
+
+    def test_simplejson_refuses_what_is_no_json_in_its_own_way(self):
+        """Where it is installed, requests takes it in json's place."""
+        refused = self.refused(b'404 Not Found')
+        with mock.patch.object(
+            refused.response, 'json', autospec=True, side_effect=ValueError
+        ):
+            error = errors.from_http(refused)
+        self.assertIn('is nova-numa-migrate installed', str(error))
