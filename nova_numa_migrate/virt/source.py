@@ -117,7 +117,7 @@ class Departure:
                 disk_info = save_and_migrate()
                 if not self._move.in_place:
                     disks.bring_swap(self._driver, self._instance, self._dest)
-            self._out.record(Step.SENT)
+            self._note_sent()
         except exception.InstanceFaultRollback:
             # Nova raises it only before the power-off.
             raise
@@ -132,6 +132,20 @@ class Departure:
             self._out.digest, at_a_revert, self._driver.get_host_ip_addr()
         ).store(metadata)
         return disk_info
+
+    def _note_sent(self) -> None:
+        """All is at the destination: a full disk here is no reason to go back.
+
+        Without that entry the guest's way home is the same.
+        """
+        try:
+            self._out.record(Step.SENT)
+        except OSError as error:
+            LOG.warning(
+                'It could not be written down that the guest was sent: %s',
+                error,
+                instance=self._instance,
+            )
 
     def save_and_send(self) -> None:
         """Checkpoint the guest and bring the file to the destination.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest does not get away: the way back from each step."""
 
+import contextlib
 from unittest import mock
 
 import ddt
@@ -10,6 +11,7 @@ from nova.compute import power_state
 from nova.virt.libvirt import driver as libvirt_driver
 from oslo_utils.fixture import uuidsentinel as uuids
 
+from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.virt import interrupted
@@ -156,16 +158,29 @@ class WayBackTestCase(departure_base.DepartureTestCase):
         self.assertNotIn('revert', self.names())
         self.assertEqual('memory', self.image.read_text())
 
-    @ddt.data('SAVED', 'SENT')
-    def test_an_entry_cannot_be_written(self, step):
+    @contextlib.contextmanager
+    def _full_at(self, step):
         write = journal.Journal.write
 
         def full(entry, path):
-            if entry.step.name == step:
+            if entry.step is step:
                 raise OSError(28, 'No space left on device')
             write(entry, path)
 
         with mock.patch.object(journal.Journal, 'write', new=full):
+            yield
+
+    def test_the_last_entry_cannot_be_written(self):
+        with self._full_at(Step.SENT):
+            self.run_()
+        self.assertNotIn('revert', self.names())
+        self.assertIs(move.State.SAVED, self.state())
+        self.assertIs(
+            Step.SAVED, self.driver.checkpoints.journal(uuids.instance).step
+        )
+
+    def test_an_entry_cannot_be_written(self):
+        with self._full_at(Step.SAVED):
             self.assertIn('No space left', self.rolled_back())
         self.assertIn('revert', self.names())
         self.assertEqual([], list(self.root.iterdir()))
