@@ -8,8 +8,10 @@ here, by what the database says, so that a service that dies once more ends it
 the next time.  Where Nova could not have the guest go on, it is given back
 when somebody has.
 
-A guest that was saved, and could not go on because the database was silent,
-is off while the service lives.  It is brought back as soon as that answers.
+While the service lives, a silent database leaves moves as well.  A guest that
+was saved and could not go on is off, and is brought back as soon as that
+answers.  One that runs has a server that nobody could reset: that is done, and
+what the move holds is given back.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ def recover(manager: Any, context: Any) -> None:
     To be called when Nova has started its guests, and before it counts this
     host's resources and the service takes messages.
     """
+    _recall(manager, context)
     for migration in _begun(manager, context):
         _end(manager, context, migration)
 
@@ -87,7 +90,7 @@ def end(manager: Any, context: Any, instance: Any) -> None:
 def take_up(
     manager: Any, context: Any, attributes: list[str], patience: int = 0
 ) -> None:
-    """Have each guest go on here that a move has left in its checkpoint.
+    """Have each guest go on here that a move has left, with its server.
 
     A failure of one stops no other.
 
@@ -108,7 +111,8 @@ def take_up(
             _take_up(manager, context, instance, move)
         except Exception:
             LOG.exception(
-                'The guest is in its checkpoint and could not go on',
+                'The move of this guest was left half way, and could not be '
+                'ended',
                 instance=instance,
             )
 
@@ -117,9 +121,33 @@ def _take_up(manager: Any, context: Any, instance: Any, move: Move) -> None:
     migration = objects.Migration.get_by_uuid(context, move.migration)
     task = task_states.RESIZE_MIGRATING
     with under_way.once(STEP, context, instance, migration, task) as due:
-        if due and manager.driver.has_pending_state(instance):
+        if not due:
+            return
+        if manager.driver.has_pending_state(instance):
             spec = under_way.request_spec(context, instance)
             way_home.stay_home(manager, context, instance, migration, spec)
+        elif manager.driver.has_stayed(instance):
+            _reset(manager, context, instance, migration)
+
+
+def _reset(manager: Any, context: Any, instance: Any, migration: Any) -> None:
+    """What Nova's handlers could not do of a guest that goes on here.
+
+    The task goes last, with the move: while a server has both, it is looked
+    at every minute.
+    """
+    # As Nova's own revert knows it.
+    instance.vm_state = instance.system_metadata.get(
+        'old_vm_state', vm_states.ACTIVE
+    )
+    instance.task_state = None
+    _give_back(
+        manager,
+        context,
+        instance,
+        migration,
+        expected_task_state=[task_states.RESIZE_MIGRATING],
+    )
 
 
 class DeparturesMixin(_Manager):
@@ -153,6 +181,25 @@ def _begun(manager: Any, context: Any, **more: str) -> Any:
         **more,
     }
     return objects.MigrationList.get_by_filters(context, filters)
+
+
+def _recall(manager: Any, context: Any) -> None:
+    """Have those count as begun that Nova's handlers have put in error.
+
+    Where the database fell silent then, they came no further.  A move that is
+    open was never handed over.
+    """
+    moving = under_way.moves(
+        manager, context, None, (State.OPEN,), ['system_metadata']
+    )
+    filters = {
+        'source_compute': manager.host,
+        'status': ['error'],
+        'uuid': [move.migration for _, move in moving],
+    }
+    for migration in objects.MigrationList.get_by_filters(context, filters):
+        migration.status = 'migrating'
+        migration.save()
 
 
 def _end(manager: Any, context: Any, migration: Any) -> None:
@@ -215,11 +262,11 @@ def _keep(manager: Any, context: Any, instance: Any, migration: Any) -> None:
 
 
 def _give_back(
-    manager: Any, context: Any, instance: Any, migration: Any
+    manager: Any, context: Any, instance: Any, migration: Any, **expected: Any
 ) -> None:
     LOG.warning(
-        'The service ended while the guest was being moved to %s: the guest '
-        'has stayed here',
+        'The service ended, or the database was silent, while the guest was '
+        'being moved to %s: the guest has stayed here',
         migration.dest_compute,
         instance=instance,
     )
@@ -231,9 +278,9 @@ def _give_back(
         manager.driver.withdraw(instance, migration.dest_host)
         way_home.call_off(manager, context, instance, migration)
         instance.drop_migration_context()
-        moves.forget(instance.system_metadata)
-        instance.save()
-        # Last: by this the next start knows that there is nothing to do.
         # The destination's audit gives back what was claimed there.
         migration.status = 'error'
         migration.save()
+        # Last: by this the next attempt knows that there is nothing to do.
+        moves.forget(instance.system_metadata)
+        instance.save(**expected)

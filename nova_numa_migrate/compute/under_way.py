@@ -34,13 +34,13 @@ _DELETED = (vm_states.DELETED, vm_states.SOFT_DELETED)
 def moves(
     manager: Any,
     context: Any,
-    tasks: list[str],
+    tasks: list[str] | None,
     states: Collection[State],
     attributes: list[str],
 ) -> Iterator[tuple[Any, Move]]:
     """Each instance of this host that is on such a move, and the move.
 
-    :param tasks: the task states of the instances.
+    :param tasks: the task states of the instances; None has those without.
     :param states: those of the moves.
     :param attributes: to load with each instance.
     """

@@ -97,6 +97,15 @@ def remove_leftover(instance: Any) -> None:
         shutil.rmtree(leftover)
 
 
+def have_left(instance: Any) -> bool:
+    """Whether Nova has put the disks of a guest that is off aside.
+
+    As it does before it copies them; its way back takes them from there.
+    """
+    path = libvirt_utils.get_instance_path(instance)
+    return Path(f'{path}_resize').exists()
+
+
 def keep_as_it_is(driver: Any, instance: Any) -> None:
     """Have Nova's way back leave a root disk in a storage cluster as it is.
 

@@ -167,6 +167,21 @@ class GuestsMixin(_Driver):
         """Whether a guest that libvirt was to restore runs here."""
         return interrupted.goes_on(self, instance)
 
+    def has_stayed(self, instance: Any) -> bool:
+        """Whether a guest that a move has left goes on here as it is.
+
+        Or is off, and was neither saved nor taken away from here.
+
+        :raises Exception: when libvirt does not say.
+        """
+        if self.checkpoints.is_spent(instance.uuid):
+            # It may stand still in the instant before it goes on.
+            return self.goes_on(instance)
+        if not self.is_gone(instance):
+            return True
+        is_unsaved = self.checkpoints.journal(instance.uuid) is None
+        return is_unsaved and not disks.have_left(instance)
+
     def send_home(self, context: Any, instance: Any, move: Move) -> None:
         """On a revert, bring the guest's state to the source if it needs it.
 

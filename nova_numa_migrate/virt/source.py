@@ -92,8 +92,23 @@ class Departure:
             # request may come: whoever forgot the move later would forget
             # that one's.
             moves.forget(self._instance.system_metadata)
-            self._instance.drop_migration_context()
+            self._drop_context()
             raise
+
+    def _drop_context(self) -> None:
+        """Give the claim up; a failure must not hide that the guest goes on.
+
+        Whatever does not answer may be what the move failed of.
+        """
+        try:
+            self._instance.drop_migration_context()
+        except Exception:
+            LOG.exception(
+                'The migration context is dropped when the server is reset',
+                instance=self._instance,
+            )
+            # Nova saves it so with that.
+            self._instance.migration_context = None
 
     def _run(
         self,

@@ -33,8 +33,11 @@ class RecoverTestCase(moves.MovesTestCase):
         self.driver.has_pending_state.return_value = False
         self.driver.kept = moves.Failure
         self.begun = self.patch(objects.MigrationList, 'get_by_filters')
-        self.begun.return_value = []
+        self.begun.side_effect = self.of_status
+        self.migrations = []
         self.instances = {}
+        self.here = self.patch(objects.InstanceList, 'get_by_filters')
+        self.here.side_effect = lambda *_, **__: list(self.instances.values())
         self.patch(
             objects.Instance,
             'get_by_uuid',
@@ -47,18 +50,25 @@ class RecoverTestCase(moves.MovesTestCase):
         self.patch(compute_utils, 'EventReporter')
         self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
 
+    def of_status(self, _, filters):
+        found = [m for m in self.migrations if m.status in filters['status']]
+        known = filters.get('uuid')
+        return [m for m in found if known is None or m.uuid in known]
+
     def found(self, uuid=uuids.instance, migration=uuids.migration, **kwargs):
-        self.begun.return_value.append(
+        self.migrations.append(
             objects.Migration(
                 uuid=uuids.migration,
                 instance_uuid=uuid,
-                status='migrating',
+                status=kwargs.get('status', 'migrating'),
                 dest_compute='dst',
                 dest_host='192.0.2.2',
             )
         )
         instance = moves.an_instance(
-            moves.a_move(migration=migration),
+            moves.a_move(
+                kwargs.get('state', move.State.OPEN), migration=migration
+            ),
             uuid,
             host=kwargs.get('host', 'src'),
             task_state=kwargs.get('task_state'),
@@ -69,12 +79,12 @@ class RecoverTestCase(moves.MovesTestCase):
 
     def recover(self):
         departures.recover(self.manager, self.context)
-        return [m.status for m in self.begun.return_value]
+        return [m.status for m in self.migrations]
 
     def test_all_that_the_move_holds_is_given_back(self):
         instance = self.found()
         self.assertEqual(['error'], self.recover())
-        [migration] = self.begun.return_value
+        [migration] = self.migrations
         self.manager._revert_allocation.assert_called_once_with(
             self.context, instance, migration
         )
@@ -96,6 +106,41 @@ class RecoverTestCase(moves.MovesTestCase):
         filters = self.begun.call_args.args[1]
         self.assertEqual('src', filters['source_compute'])
         self.assertEqual(['migrating', 'post-migrating'], filters['status'])
+
+    def test_one_that_novas_handlers_have_put_in_error(self):
+        instance = self.found(status='error')
+        self.assertEqual(['error'], self.recover())
+        self.assertEqual({}, instance.system_metadata)
+        self.manager._revert_allocation.assert_called_once()
+        self.assertIsNone(self.here.call_args.args[1]['task_state'])
+
+    def test_it_counts_as_begun_until_its_guest_goes_on(self):
+        self.found(status='error')
+        self.driver.has_pending_state.return_value = True
+        self.assertEqual(['migrating'], self.recover())
+
+    @ddt.data(move.State.SAVED, move.State.RESTORED, move.State.NONE)
+    def test_not_one_that_was_handed_over(self, state):
+        """Nova says so of a move that waits for its confirm, too."""
+        self.found(status='error', state=state)
+        self.recover()
+        self.manager._revert_allocation.assert_not_called()
+
+    def test_a_save_that_fails_leaves_the_move_for_the_next_start(self):
+        instance = self.found()
+        kept = dict(instance.system_metadata)
+        instance.save.side_effect = [moves.Failure, None]
+        self.assertEqual(['error'], self.recover())
+        instance.system_metadata = kept
+        self.recover()
+        self.assertEqual(2, self.manager._revert_allocation.call_count)
+
+    def test_a_migration_that_cannot_be_saved_leaves_the_move_as_well(self):
+        instance = self.found()
+        objects.Migration.save.side_effect = moves.Failure
+        self.recover()
+        self.assertIn(move.MOVE_KEY, instance.system_metadata)
+        instance.save.assert_not_called()
 
     @ddt.data(
         {'host': 'dst'},
@@ -151,7 +196,7 @@ class RecoverTestCase(moves.MovesTestCase):
 
     def end(self, instance):
         departures.end(self.manager, self.context, instance)
-        return [m.status for m in self.begun.return_value]
+        return [m.status for m in self.migrations]
 
     def test_one_that_goes_on_after_all(self):
         instance = self.found()
@@ -183,7 +228,7 @@ class RecoverTestCase(moves.MovesTestCase):
     def test_a_server_that_is_deleted_stops_no_other(self):
         self.found()
         self.found(uuids.other)
-        self.instances[uuids.instance] = None
+        del self.instances[uuids.instance]
         with self.assertLogs(departures.LOG.logger, 'ERROR'):
             self.assertEqual(['migrating', 'error'], self.recover())
 
@@ -204,13 +249,23 @@ class AskedByTestCase(moves.MovesTestCase):
         self.assertIsNone(move.Move.of(instance.system_metadata))
 
 
+@ddt.ddt
 class TakeUpTestCase(moves.MovesTestCase):
-    """A guest that was saved, and left, while the service lives."""
+    """A guest that a move has left while the service lives."""
 
     def setUp(self):
         super().setUp()
-        self.manager = mock.Mock(spec=['driver', 'host'], host='src')
+        self.manager = mock.Mock(
+            spec=['_revert_allocation', 'driver', 'host'], host='src'
+        )
         self.know_records()
+        self.migration.dest_compute = 'dst'
+        self.migration.dest_host = '192.0.2.2'
+        self.save_nothing()
+        self.drop_context = self.patch(
+            objects.Instance, 'drop_migration_context'
+        )
+        self.patch(compute_utils, 'EventReporter')
         self.instance = moves.an_instance(
             moves.a_move(),
             task_state=task_states.RESIZE_MIGRATING,
@@ -261,9 +316,65 @@ class TakeUpTestCase(moves.MovesTestCase):
         self.assertEqual([0], counts)
         self.assertEqual(1, self.take_up())
 
-    def test_not_one_that_runs(self):
-        self.manager.driver.has_pending_state.return_value = False
+    def take_up_unsaved(self, has_stayed=True):
+        driver = self.manager.driver
+        driver.has_pending_state.return_value = False
+        driver.has_stayed.return_value = has_stayed
         self.assertEqual(0, self.take_up())
+
+    def test_one_that_runs_has_its_server_reset(self):
+        self.take_up_unsaved()
+        self.assertEqual(
+            (vm_states.ACTIVE, None),
+            (self.instance.vm_state, self.instance.task_state),
+        )
+        self.instance.save.assert_called_once_with(
+            expected_task_state=[task_states.RESIZE_MIGRATING]
+        )
+
+    def test_and_all_that_the_move_holds_is_given_back(self):
+        self.take_up_unsaved()
+        driver = self.manager.driver
+        self.manager._revert_allocation.assert_called_once_with(
+            self.context, self.instance, self.migration
+        )
+        driver.checkpoints.discard.assert_called_once_with(uuids.instance)
+        driver.withdraw.assert_called_once_with(self.instance, '192.0.2.2')
+        driver.peers.discard_checkpoint.assert_called_once_with(
+            self.context, 'dst', self.instance, uuids.migration
+        )
+        self.drop_context.assert_called_once_with()
+        self.assertIsNone(move.Move.of(self.instance.system_metadata))
+        self.assertEqual('error', self.migration.status)
+
+    def test_a_server_is_what_it_was(self):
+        """Whatever Nova's handlers have made of it."""
+        self.instance.system_metadata['old_vm_state'] = vm_states.STOPPED
+        self.instance.vm_state = vm_states.ERROR
+        self.take_up_unsaved()
+        self.assertEqual(vm_states.STOPPED, self.instance.vm_state)
+
+    def test_what_only_a_start_can_take_back_is_left_alone(self):
+        self.take_up_unsaved(has_stayed=False)
+        self.assertEqual(
+            task_states.RESIZE_MIGRATING, self.instance.task_state
+        )
+        self.manager._revert_allocation.assert_not_called()
+
+    @ddt.data('_revert_allocation', 'driver.withdraw')
+    def test_the_task_is_the_last_to_go(self, name):
+        """It is what has the move looked at the next minute."""
+        self.manager.configure_mock(**{f'{name}.side_effect': moves.Failure})
+        with self.assertLogs(departures.LOG.logger, 'ERROR'):
+            self.take_up_unsaved()
+        self.instance.save.assert_not_called()
+        self.assertIn(move.MOVE_KEY, self.instance.system_metadata)
+
+    def test_even_after_the_migration(self):
+        self.migration.save.side_effect = moves.Failure
+        with self.assertLogs(departures.LOG.logger, 'ERROR'):
+            self.take_up_unsaved()
+        self.instance.save.assert_not_called()
 
     def test_not_one_that_was_handed_over_meanwhile(self):
         self.known.return_value = moves.an_instance(

@@ -6,6 +6,7 @@ from unittest import mock
 
 import ddt
 from nova import exception
+from nova import objects
 from nova import test
 from nova.compute import power_state
 from nova.virt.libvirt import driver as libvirt_driver
@@ -15,6 +16,7 @@ from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.checkpoint.demand import Demand
 from nova_numa_migrate.virt import interrupted
+from nova_numa_migrate.virt import source
 from tests.unit.virt import departure_base
 
 Step = journal.Step
@@ -51,6 +53,18 @@ class WayBackTestCase(departure_base.DepartureTestCase):
         self.rolled_back()
         self.assertEqual({}, self.instance.system_metadata)
         self.drop.assert_called_once_with()
+
+    def test_a_claim_that_cannot_be_given_up_hides_no_rollback(self):
+        """Nova would take the server for one whose guest is lost."""
+        self.drop.side_effect = departure_base.Failure('no answer')
+        self.instance.migration_context = objects.MigrationContext()
+        self.instance.obj_reset_changes()
+        self.failing = {'before'}
+        with self.assertLogs(source.LOG.logger, 'ERROR'):
+            self.assertIn('before', self.rolled_back())
+        # Saved with the server's reset.
+        self.assertIsNone(self.instance.migration_context)
+        self.assertIn('migration_context', self.instance.obj_what_changed())
 
     def test_a_destination_that_cannot_go_on_with_it(self):
         self.refusals = ['Host compute2 cannot take the guest: no node']
