@@ -172,10 +172,12 @@ class NumaResourceTracker(resource_tracker.ResourceTracker):
         migration.save()
 
     def _drop_here(self, context: Any, instance: Any, migration: Any) -> None:
-        if not (
-            instance.uuid in self.tracked_instances
-            or instance.uuid in self.tracked_migrations
-        ):
+        is_booked = instance.uuid in self.tracked_migrations or (
+            # By itself alone it is booked on its old cells then.
+            not _is_from_node_to_node(migration)
+            and instance.uuid in self.tracked_instances
+        )
+        if not is_booked:
             # The second try: Nova would give it back once more.
             return
         try:

@@ -170,7 +170,8 @@ class GuestsMixin(_Driver):
     def has_stayed(self, instance: Any) -> bool:
         """Whether a guest that a move has left goes on here as it is.
 
-        Or is off, and was neither saved nor taken away from here.
+        Or is off, and was neither saved nor taken away from here; of one that
+        changes its nodes here that is not known.
 
         :raises Exception: when libvirt does not say.
         """
@@ -179,8 +180,13 @@ class GuestsMixin(_Driver):
             return self.goes_on(instance)
         if not self.is_gone(instance):
             return True
-        is_unsaved = self.checkpoints.journal(instance.uuid) is None
-        return is_unsaved and not disks.have_left(instance)
+        move = Move.of(instance.system_metadata)
+        return (
+            move is not None
+            and not move.in_place
+            and self.checkpoints.journal(instance.uuid) is None
+            and not disks.have_left(instance)
+        )
 
     def send_home(self, context: Any, instance: Any, move: Move) -> None:
         """On a revert, bring the guest's state to the source if it needs it.

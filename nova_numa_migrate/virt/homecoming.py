@@ -74,7 +74,7 @@ class Homecoming:
             else driver.checkpoints.journal(instance.uuid, move.migration)
         )
         if journal is not None and journal.step is Step.SAVING:
-            return cls._after_a_crash(driver, instance, journal)
+            return cls._after_a_crash(driver, instance, move, journal)
         if interrupted.goes_on(driver, instance):
             # Or as it was about to have the guest go on.
             return cls(still_here=True, brought=brought)
@@ -84,10 +84,16 @@ class Homecoming:
 
     @classmethod
     def _after_a_crash(
-        cls, driver: Any, instance: Any, journal: Journal
+        cls, driver: Any, instance: Any, move: Move, journal: Journal
     ) -> Homecoming:
-        """A save whose end was not seen; one that is whole is put down so."""
-        if instance.task_state != task_states.RESIZE_MIGRATING:
+        """A save whose end was not seen; one that is whole is put down so.
+
+        Nor is it written down where it was seen, and the disk was full.
+        """
+        if (
+            instance.task_state != task_states.RESIZE_MIGRATING
+            and move.state is not State.RETURNING
+        ):
             return cls()
         ending = interrupted.ending(driver, instance)
         if ending is interrupted.Ending.SAVED:
@@ -123,7 +129,7 @@ def pending(driver: Any, instance: Any) -> Journal | None:
     """
     journal = _unused(driver, instance)
     if journal is None:
-        return None
+        return _saved_unseen(driver, instance)
     has_not_run = driver.is_gone(instance) or driver.stands_still(instance)
     return journal if has_not_run else None
 
@@ -196,6 +202,25 @@ def _unused(driver: Any, instance: Any) -> Journal | None:
     if journal is None or journal.step in (Step.SAVING, Step.AWAITED):
         return None
     return journal
+
+
+def _saved_unseen(driver: Any, instance: Any) -> Journal | None:
+    """The journal of a save whose end could not be written down.
+
+    The disk was full, say.
+
+    :raises Exception: when libvirt has to be asked and does not say.
+    """
+    move = Move.of(instance.system_metadata)
+    if move is None or move.state is not State.OPEN:
+        return None
+    journal = driver.checkpoints.journal(instance.uuid, move.migration)
+    if journal is None or journal.step is not Step.SAVING:
+        return None
+    if not driver.is_gone(instance):
+        return None
+    whole = interrupted.is_whole(driver, instance)
+    return dataclasses.replace(journal, step=Step.SAVED) if whole else None
 
 
 def is_brought(driver: Any, instance: Any) -> bool:

@@ -102,7 +102,8 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
     Nothing of it has been taken down: libvirt alone has to start it.
     """
     image = driver.checkpoints.image(instance.uuid)
-    if _was_restored(driver, instance):
+    if driver.stands_still(instance):
+        # Something failed right after it was restored.
         interrupted.goes_on(driver, instance)
     if driver.is_gone(instance):
         LOG.warning(
@@ -121,14 +122,6 @@ def go_on_here(driver: Any, instance: Any, move: Move) -> None:
         brought.withdraw(driver, instance, move)
     driver.checkpoints.discard(instance.uuid)
     move.with_state(State.RESTORED).store(instance.system_metadata)
-
-
-def _was_restored(driver: Any, instance: Any) -> bool:
-    """Whether it waits, paused, because something failed right after that."""
-    files = driver.checkpoints
-    return bool(driver.stands_still(instance)) and (
-        files.image(instance.uuid).exists() or files.is_spent(instance.uuid)
-    )
 
 
 def stay(driver: Any, instance: Any, move: Move) -> None:

@@ -9,7 +9,6 @@ is asked, nothing guessed.
 from __future__ import annotations
 
 import enum
-from pathlib import Path
 from typing import Any
 
 from nova import exception
@@ -68,7 +67,7 @@ def goes_on(driver: Any, instance: Any) -> bool:
         _, reason = guest._domain.state()
         if reason == libvirt_guest.libvirt.VIR_DOMAIN_PAUSED_STARTING_UP:
             guest.poweroff()
-        else:
+        elif was_restored(driver, instance):
             driver.checkpoints.spend(instance.uuid)
             guest.resume()
     return bool(guest.is_active())
@@ -95,6 +94,16 @@ def take_away(driver: Any, instance: Any) -> None:
         guest.poweroff()
 
 
+def was_restored(driver: Any, instance: Any) -> bool:
+    """Whether a guest that is paused here waits to go on from a checkpoint.
+
+    Others stand still of their own: their disk is full, say.
+    """
+    files = driver.checkpoints
+    uuid = instance.uuid
+    return bool(files.image(uuid).exists() or files.is_spent(uuid))
+
+
 def is_paused(guest: Any) -> bool:
     """Whether the guest is there and stands still.
 
@@ -111,9 +120,7 @@ def _ending(driver: Any, instance: Any) -> Ending:
         return Ending.HERE
     # libvirt removes what it could not write to its end; and a guest that had
     # gone on from there before it stopped has none any more.
-    image = driver.checkpoints.image(instance.uuid)
-    whole = image.exists() and _is_whole(driver, image)
-    return Ending.SAVED if whole else Ending.LOST
+    return Ending.SAVED if is_whole(driver, instance) else Ending.LOST
 
 
 def _wait(driver: Any, instance: Any) -> None:
@@ -139,12 +146,17 @@ def _is_busy(driver: Any, instance: Any) -> bool:
     return job.type in under_way
 
 
-def _is_whole(driver: Any, image: Path) -> bool:
-    """Whether libvirt has written the file to its end.
+def is_whole(driver: Any, instance: Any) -> bool:
+    """Whether libvirt has written the guest's checkpoint to its end.
 
     It marks the file as complete last, and refuses to read one that is not
     (virQEMUSaveDataRead and "save image is incomplete").
+
+    :raises Exception: when libvirt does not say.
     """
+    image = driver.checkpoints.image(instance.uuid)
+    if not image.exists():
+        return False
     libvirt = libvirt_guest.libvirt
     try:
         driver._host.get_connection().saveImageGetXMLDesc(str(image), 0)

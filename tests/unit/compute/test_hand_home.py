@@ -31,7 +31,7 @@ class HandHomeTestCase(moves.MovesTestCase):
         )
         for field in ('source_compute', 'source_node'):
             setattr(self.migration, field, field)
-        self.migration.dest_node = 'compute2'
+        self.migration.dest_compute = self.migration.dest_node = 'compute2'
         self.migration.status = 'reverting'
         self.old = topologies.guest(2)
         self.instance = moves.an_instance(
@@ -103,6 +103,16 @@ class HandHomeTestCase(moves.MovesTestCase):
         self.give_back()
         self.drop.assert_not_called()
         self.assert_home()
+
+    def test_nor_where_it_is_booked_on_its_old_cells_here(self):
+        for field in ('dest_compute', 'source_compute'):
+            setattr(self.migration, field, 'compute2')
+        for field in ('dest_node', 'source_node'):
+            setattr(self.migration, field, 'compute2')
+        self.migration.old_instance_type_id = 1
+        self.migration.new_instance_type_id = 1
+        self.give_back()
+        self.drop.assert_not_called()
 
     def test_a_move_without_a_hint_is_novas(self):
         move.forget(self.instance.system_metadata)

@@ -72,7 +72,7 @@ class KeepAsItIsTestCase(DisksTestCase):
         self.flags(images_type='rbd', group='libvirt')
 
     def test_files_have_none(self):
-        """Nova's backend would make their directory, on a disk that is full."""
+        """Nova would make their directory, on a disk that is full."""
         self.flags(images_type='qcow2', group='libvirt')
         disks.keep_as_it_is(self.driver, self.instance)
         self.driver.image_backend.by_name.assert_not_called()

@@ -14,6 +14,7 @@ from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.virt import driver
 from nova_numa_migrate.virt import homecoming
+from nova_numa_migrate.virt import interrupted
 from nova_numa_migrate.virt import second_copy
 from tests.unit.virt import driver_base
 
@@ -92,6 +93,23 @@ class RebootTestCase(driver_base.DriverTestCase):
         self.checkpoint(step)
         self.reboot()
         self.assert_rebooted()
+
+    @ddt.data(True, False)
+    def test_its_end_could_not_be_written_down(self, whole):
+        self.patch(interrupted, 'is_whole', return_value=whole)
+        self.remember(move.State.OPEN)
+        self.checkpoint(Step.SAVING)
+        self.assertIs(whole, self.driver.has_pending_state(self.instance))
+        self.reboot()
+        self.assertEqual(whole, 'restore' in self.names())
+        self.assertNotEqual(whole, 'reboot' in self.names())
+
+    def test_it_is_being_saved(self):
+        self.gone.return_value = False
+        self.patch(interrupted, 'is_whole', side_effect=AssertionError)
+        self.remember(move.State.OPEN)
+        self.checkpoint(Step.SAVING)
+        self.assertFalse(self.driver.has_pending_state(self.instance))
 
     def test_another_migrations_checkpoint(self):
         self.remember()

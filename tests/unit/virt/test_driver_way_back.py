@@ -140,11 +140,19 @@ class WayBackTestCase(driver_base.DriverTestCase):
         self.revert()
         self.assert_booted()
 
-    def interrupted(self, ending):
-        self.remember()
+    def interrupted(self, ending, *state, task=task_states.RESIZE_MIGRATING):
+        self.remember(*state)
         self.checkpoint(Step.SAVING)
         self.patch(interrupted, 'ending', return_value=ending)
-        self.revert(task_states.RESIZE_MIGRATING)
+        self.revert(task)
+
+    def test_a_save_whose_end_could_not_be_written_down(self):
+        self.interrupted(
+            interrupted.Ending.SAVED,
+            move.State.RETURNING,
+            task=task_states.RESIZE_REVERTING,
+        )
+        self.assert_restored()
 
     def test_an_interrupted_save_that_came_to_its_end(self):
         self.interrupted(interrupted.Ending.SAVED)

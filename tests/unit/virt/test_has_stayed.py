@@ -4,6 +4,7 @@
 from nova import exception
 from oslo_utils.fixture import uuidsentinel as uuids
 
+from nova_numa_migrate import move
 from nova_numa_migrate.checkpoint import journal
 from nova_numa_migrate.virt import driver
 from tests.unit.virt import driver_base
@@ -18,6 +19,7 @@ class HasStayedTestCase(driver_base.DriverTestCase):
         self.goes_on = self.patch(driver.NumaLibvirtDriver, 'goes_on')
         self.instances = self.root / 'instances'
         self.flags(instances_path=str(self.instances))
+        self.remember(move.State.OPEN)
 
     def has_stayed(self):
         return self.driver.has_stayed(self.instance)
@@ -33,6 +35,10 @@ class HasStayedTestCase(driver_base.DriverTestCase):
 
     def test_one_that_is_off_and_was_not_touched(self):
         self.assertTrue(self.has_stayed())
+
+    def test_nobody_knows_of_one_that_is_off_and_changes_its_nodes(self):
+        self.remember(move.State.OPEN, in_place=True)
+        self.assertFalse(self.has_stayed())
 
     def test_not_one_whose_disks_have_left(self):
         """Nova alone knows how to take them back."""

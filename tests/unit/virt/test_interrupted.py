@@ -44,6 +44,7 @@ class InterruptedTestCase(test.NoDBTestCase):
         )
         root = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.image = self.driver.checkpoints.image.return_value = root / 'u'
+        self.driver.checkpoints.is_spent.return_value = False
         self.image.touch()
         self.jobs = []
         self.guest = guest = self.driver._host.get_guest.return_value
@@ -144,6 +145,13 @@ class GoesOnTestCase(InterruptedTestCase):
         self.assertTrue(self.goes_on(self.STATES.VIR_DOMAIN_PAUSED))
         self.guest.resume.assert_called_once_with()
         spend.assert_called_once_with(uuids.instance)
+
+    def test_it_stands_still_of_its_own(self):
+        """libvirt stops a guest whose disk is full; nothing is to be spent."""
+        self.image.unlink()
+        self.assertTrue(self.goes_on(self.STATES.VIR_DOMAIN_PAUSED))
+        self.driver.checkpoints.spend.assert_not_called()
+        self.guest.resume.assert_not_called()
 
     def test_the_restore_is_waited_for(self):
         self.jobs = [1, 1]
