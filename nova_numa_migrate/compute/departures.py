@@ -25,6 +25,7 @@ from nova.compute import vm_states
 from oslo_log import log as logging
 
 from nova_numa_migrate import move as moves
+from nova_numa_migrate.compute import attachments
 from nova_numa_migrate.compute import under_way
 from nova_numa_migrate.compute import way_home
 from nova_numa_migrate.move import Move
@@ -160,15 +161,23 @@ class DeparturesMixin(_Manager):
         with under_way.at(STEP, instance):
             super().resize_instance(context, instance, *args, **kwargs)
 
+    def _init_instance(self, context: Any, instance: Any) -> None:
+        """At the start; Nova takes back a move that its service died in."""
+        if instance.task_state == task_states.RESIZE_MIGRATING:
+            attachments.renew(self, context, instance)
+        super()._init_instance(context, instance)
+
     def _reboot_instance(
         self, context: Any, instance: Any, *args: Any
     ) -> None:
         """Reboot; that has a guest go on whose checkpoint was kept."""
+        attachments.renew(self, context, instance)
         super()._reboot_instance(context, instance, *args)
         end(self, context, instance)
 
     def start_instance(self, context: Any, instance: Any) -> None:
         """Boot; that gives the checkpoint up."""
+        attachments.renew(self, context, instance)
         super().start_instance(context, instance)
         end(self, context, instance)
 
@@ -212,6 +221,7 @@ def _end(manager: Any, context: Any, migration: Any) -> None:
         if manager.driver.has_pending_state(instance):
             _keep(manager, context, instance, migration)
         elif _needs_no_more(manager.driver, instance):
+            attachments.complete(manager, context, instance)
             _give_back(manager, context, instance, migration)
     except Exception:
         LOG.exception(

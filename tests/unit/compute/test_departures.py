@@ -15,6 +15,7 @@ from oslo_utils import timeutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate import move
+from nova_numa_migrate.compute import attachments
 from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import manager
 from nova_numa_migrate.compute import way_home
@@ -49,6 +50,7 @@ class RecoverTestCase(moves.MovesTestCase):
         )
         self.patch(compute_utils, 'EventReporter')
         self.fault = self.patch(compute_utils, 'add_instance_fault_from_exc')
+        self.complete = self.patch(attachments, 'complete')
 
     def of_status(self, _, filters):
         found = [m for m in self.migrations if m.status in filters['status']]
@@ -188,6 +190,18 @@ class RecoverTestCase(moves.MovesTestCase):
     def test_a_guest_that_runs_needs_no_checkpoint(self):
         self.saved(gone=False, pending=False)
         self.assertEqual(['error'], self.recover())
+
+    def test_the_volumes_of_one_that_goes_on_are_in_use(self):
+        instance = self.found()
+        self.recover()
+        self.complete.assert_called_once_with(
+            self.manager, self.context, instance
+        )
+
+    def test_those_of_one_that_does_not_are_not(self):
+        self.saved()
+        self.recover()
+        self.complete.assert_not_called()
 
     def test_what_is_off_and_of_no_use_waits_for_a_boot(self):
         instance = self.saved(pending=False)

@@ -5,9 +5,11 @@ import ddt
 from nova import exception
 from nova import objects
 from nova.compute import manager as novas
+from nova.compute import task_states
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_numa_migrate.compute import arrivals
+from nova_numa_migrate.compute import attachments
 from nova_numa_migrate.compute import departures
 from nova_numa_migrate.compute import halves
 from nova_numa_migrate.compute import manager
@@ -86,15 +88,35 @@ class ManagerTestCase(patching.PatchingTestCase):
             calls,
         )
 
+    @ddt.data((task_states.RESIZE_MIGRATING, 1), (None, 0))
+    @ddt.unpack
+    def test_the_volumes_of_a_guest_are_known_before_nova_starts_it(
+        self, task, times
+    ):
+        self.instance.task_state = task
+        novas_own = self.patch(novas.ComputeManager, '_init_instance')
+        renew = self.patch(attachments, 'renew')
+        renew.side_effect = lambda *_: novas_own.assert_not_called()
+        self.manager._init_instance('context', self.instance)
+        self.assertEqual(times, renew.call_count)
+        novas_own.assert_called_once_with('context', self.instance)
+
     @ddt.data(('_reboot_instance', 'disks', 'HARD'), ('start_instance',))
     @ddt.unpack
     def test_what_starts_a_guest_ends_its_move(self, name, *args):
         novas_own = self.patch(novas.ComputeManager, name)
+        renew = self.patch(attachments, 'renew')
+        # Before, as it is connected by that.
+        renew.side_effect = lambda *_: novas_own.assert_not_called()
         end = self.patch(departures, 'end')
         start = getattr(self.manager, name)
         start('context', self.instance, *args)
         novas_own.assert_called_once_with('context', self.instance, *args)
-        end.assert_called_once_with(self.manager, 'context', self.instance)
+        for ours in renew, end:
+            ours.assert_called_once_with(
+                self.manager, 'context', self.instance
+            )
+        renew.side_effect = None
         # But for a failure of it.
         novas_own.side_effect = ValueError
         self.assertRaises(ValueError, start, 'context', self.instance, *args)
