@@ -71,6 +71,15 @@ class RecoverTestCase(moves.MovesTestCase):
         self.manager.driver.has_run.return_value = has_run
         recovery.recover(self.manager, self.context)
 
+    def assert_goes_home(self, instance):
+        self.go_home.assert_called_once_with(
+            self.manager,
+            self.context,
+            instance,
+            self.migration,
+            mock.sentinel.spec,
+        )
+
     def test_only_those_that_were_being_finished_here(self):
         self.recover()
         filters = self.waiting.call_args.args[1]
@@ -80,13 +89,7 @@ class RecoverTestCase(moves.MovesTestCase):
     def test_one_that_is_gone_goes_home(self):
         instance = self.found()
         self.recover()
-        self.go_home.assert_called_once_with(
-            self.manager,
-            self.context,
-            instance,
-            self.migration,
-            mock.sentinel.spec,
-        )
+        self.assert_goes_home(instance)
 
     @ddt.data(move.State.SAVED, move.State.RESTORED)
     def test_one_that_runs_has_moved(self, state):
@@ -172,13 +175,7 @@ class RecoverTestCase(moves.MovesTestCase):
         tell_why = self.patch(way_home, 'tell_why')
         self.assertTrue(self.settles(leads_home=True))
         tell_why.assert_called_once()
-        self.go_home.assert_called_once_with(
-            self.manager,
-            self.context,
-            instance,
-            self.migration,
-            mock.sentinel.spec,
-        )
+        self.assert_goes_home(instance)
 
     def assert_done_later(self, **fields):
         with self.assertLogs(recovery.LOG.logger, 'ERROR'):
