@@ -4,6 +4,7 @@
 The caller must be in the lab's network namespace.
 """
 
+import collections.abc
 import datetime
 
 import openstack
@@ -56,10 +57,14 @@ def missing_services(since: datetime.datetime) -> set[tuple[str, str]]:
 
 
 def wait_services(
-    paths: lab_paths.Paths, since: datetime.datetime, timeout: float
+    paths: lab_paths.Paths,
+    since: datetime.datetime,
+    timeout: float,
+    meanwhile: collections.abc.Callable[[], None] = lambda: None,
 ) -> None:
     """Wait until every service of Nova has reported.
 
+    :param meanwhile: called again and again; what it raises ends the wait
     :raises LabError: one has not; it is named
     """
     missing = expected_services()
@@ -67,11 +72,13 @@ def wait_services(
     def all_report() -> bool:
         nonlocal missing
         missing = missing_services(since)
+        if missing:
+            meanwhile()
         return not missing
 
     try:
         readiness.wait("reports", all_report, timeout=timeout, interval=0.5)
-    except errors.LabError as error:
+    except readiness.Late as error:
         binary, host = min(missing)
         remote = host in map(lab_paths.host_name, lab_paths.HOST_NUMBERS)
         raise errors.LabError(

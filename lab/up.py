@@ -28,12 +28,14 @@ from lab.hosts import deploy
 from lab.hosts import health
 from lab.hosts import image
 from lab.hosts import machine
+from lab.hosts import startup
 
-# Under emulation a host starts in a minute, its compute service in another;
-# on a loaded machine twice as long.
-_HOST_TIMEOUT = 300
+# Under emulation a compute service starts in a minute; on a loaded machine
+# in two.
 _SERVICE_TIMEOUT = 300
 _HYPERVISOR_TIMEOUT = 60
+# How often a host may hang while its services start.
+_HANGS = 2
 _CONTROL = ("glance", "neutron", "nova", "workers")
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
@@ -189,16 +191,31 @@ class Up:
         if deploy.plugin(host):
             self.restarts.append(_now())
 
-    def _wait_services(self, since: datetime.datetime) -> None:
+    def _wait_services(
+        self, since: datetime.datetime, hangs: int = _HANGS
+    ) -> None:
         for host in self._hosts:
             _follow_journal(self.paths, host)
         # What was restarted is not up for what its predecessor reported.
         since = max([since, *self.restarts])
-        cloud.wait_services(self.paths, since, _SERVICE_TIMEOUT)
+        try:
+            cloud.wait_services(
+                self.paths, since, _SERVICE_TIMEOUT, self._check_processors
+            )
+        except machine.Hang as hang:
+            if not hangs:
+                raise
+            self.steps.note(f"{hang}; started anew")
+            since = _now()
+            self._start_anew(hang.host)
+            self._wait_services(since, hangs - 1)
+
+    def _check_processors(self) -> None:
+        for host in self._hosts:
+            host.check_processors()
 
     def _boot(self, host: machine.Host) -> None:
-        host.start()
-        host.wait_ready(_HOST_TIMEOUT)
+        startup.start(host, host.start, self.steps.note)
 
     def _load(self, host: machine.Host) -> None:
         try:
@@ -225,13 +242,15 @@ class Up:
         if not programs:
             return
         self.steps.note(f"{host.name} hangs in {', '.join(programs)}")
-        _journal(self.paths, host).stop()
-        host.stop()
         since = _now()
-        host.power_on()
-        host.wait_ready(_HOST_TIMEOUT)
+        self._start_anew(host)
         self._wait_services(since)
         health.check(host)
+
+    def _start_anew(self, host: machine.Host) -> None:
+        _journal(self.paths, host).stop()
+        host.stop()
+        startup.start(host, host.power_on, self.steps.note)
 
     def _map_hosts(self) -> None:
         databases.discover_hosts(self.paths)

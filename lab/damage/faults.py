@@ -3,6 +3,7 @@
 
 import abc
 import dataclasses
+import sys
 
 from lab.control import rabbit
 from lab.damage import table
@@ -11,6 +12,7 @@ from lab.frame import paths as lab_paths
 from lab.frame import process
 from lab.hosts import deploy
 from lab.hosts import machine
+from lab.hosts import startup
 
 _FILLER = "/var/lib/nova/filler"
 # $1 is the filler, $2 the guest's name in libvirt.
@@ -138,6 +140,10 @@ class _Network(Fault):
         netns.isolate_hosts(False)
 
 
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 class _Power(Fault):
     outage = 2.0
 
@@ -145,8 +151,7 @@ class _Power(Fault):
         self._victim.stop()
 
     def heal(self) -> None:
-        self._victim.power_on()
-        self._victim.wait_ready(300)
+        startup.start(self._victim, self._victim.power_on, _note)
 
 
 _KINDS: dict[table.Fault, type[Fault]] = {

@@ -95,7 +95,7 @@ class Daemon:
         if self.alive():
             return False
         self.stop()
-        with _fresh_log(self.log).open('wb') as log:
+        with fresh_log(self.log).open('wb') as log:
             process = subprocess.Popen(
                 ['nsenter', f'--net={self.paths.netns_file}', '--', *argv],
                 stdin=subprocess.DEVNULL,
@@ -202,7 +202,7 @@ def _kill(status: _Status, number: signal.Signals) -> None:
         return
 
 
-def _fresh_log(log: pathlib.Path) -> pathlib.Path:
+def fresh_log(log: pathlib.Path) -> pathlib.Path:
     """Keep the log of the run before as ``NAME.log.1``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():

@@ -13,6 +13,10 @@ from lab.frame import patience
 from lab.frame import process
 
 
+class Late(errors.LabError):
+    """The time is over."""
+
+
 def wait(
     what: str,
     check: collections.abc.Callable[[], bool],
@@ -26,7 +30,8 @@ def wait(
     :param what: what is waited for, for the error
     :param timeout: seconds to wait at most, on a quiet machine
     :param daemon: the process that must not end meanwhile
-    :raises LabError: the time is over, or the daemon has ended
+    :raises Late: the time is over
+    :raises LabError: the daemon has ended
     """
 
     timeout = patience.limit(timeout)
@@ -43,7 +48,7 @@ def wait(
             retry=tenacity.retry_if_result(lambda ready: not ready),
         )(attempt)
     except tenacity.RetryError as error:
-        raise errors.LabError(
+        raise Late(
             f"{what}: not there after {timeout:.0f} s",
             daemon.log if daemon else None,
         ) from error

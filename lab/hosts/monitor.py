@@ -2,7 +2,9 @@
 """Control of a running emulator over its QMP socket."""
 
 import asyncio
+import collections.abc
 import pathlib
+import re
 import typing
 import uuid
 
@@ -11,6 +13,8 @@ from qemu import qmp
 from lab.frame import errors
 
 _POLL_SECONDS = 0.1
+# What a local APIC has in service, of "info lapic"; "(none)" otherwise.
+_IN_SERVICE = re.compile(r"^ISR\s+(\d.*?)\s*$", re.MULTILINE)
 
 
 def execute(socket: pathlib.Path, command: str) -> typing.Any:
@@ -41,6 +45,35 @@ def save_snapshot(socket: pathlib.Path, name: str, disk: str) -> None:
         )
 
     _with_client(socket, run)
+
+
+def in_service(
+    socket: pathlib.Path, processors: collections.abc.Iterable[int]
+) -> set[tuple[int, str]]:
+    """Processors with interrupts that they have taken and not ended yet.
+
+    :returns: (processor, the interrupts' vectors in the emulator's words)
+    :raises LabError: the emulator is not there or refuses
+    """
+
+    async def run(client: qmp.QMPClient) -> dict[int, str]:
+        # QMP itself has no command for it.
+        return {
+            number: str(
+                await client.execute(
+                    "human-monitor-command",
+                    {"command-line": f"info lapic {number}"},
+                )
+            )
+            for number in processors
+        }
+
+    said = _with_client(socket, run)
+    return {
+        (number, match[1])
+        for number, text in said.items()
+        if (match := _IN_SERVICE.search(text))
+    }
 
 
 async def _job(

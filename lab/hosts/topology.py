@@ -22,6 +22,11 @@ def cpus(node: int) -> range:
     return range(first, first + CPUS_PER_NODE)
 
 
+def every_cpu() -> range:
+    """CPUs of a host."""
+    return range(CPUS_PER_NODE * len(NODE_MIB))
+
+
 def shared_cpus() -> str:
     """The first CPU of each node, as ``[compute] cpu_shared_set``."""
     return ",".join(str(cpus(n)[0]) for n in range(len(NODE_MIB)))
@@ -40,7 +45,7 @@ def emulator_options() -> list[str]:
     options = [
         *("-m", f"{sum(NODE_MIB)}M"),
         "-smp",
-        f"{len(nodes) * CPUS_PER_NODE},sockets={len(nodes)},"
+        f"{len(every_cpu())},sockets={len(nodes)},"
         f"cores={CPUS_PER_NODE},threads=1",
     ]
     for node in nodes:
