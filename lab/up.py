@@ -205,9 +205,8 @@ class Up:
         except machine.Hang as hang:
             if not hangs:
                 raise
-            self.steps.note(f"{hang}; started anew")
             since = _now()
-            self._start_anew(hang.host)
+            self._start_anew(hang)
             self._wait_services(since, hangs - 1)
 
     def _check_processors(self) -> None:
@@ -237,17 +236,18 @@ class Up:
             self._boot(host)
 
     def _heal(self, host: machine.Host) -> None:
-        """Start a host anew whose kernel hangs, before a snapshot keeps it."""
-        programs = health.hung(host)
-        if not programs:
-            return
-        self.steps.note(f"{host.name} hangs in {', '.join(programs)}")
-        since = _now()
-        self._start_anew(host)
-        self._wait_services(since)
-        health.check(host)
+        """Start a host anew that hangs, before a snapshot keeps the harm."""
+        try:
+            health.check(host)
+        except machine.Hang as hang:
+            since = _now()
+            self._start_anew(hang)
+            self._wait_services(since)
+            health.check(host)
 
-    def _start_anew(self, host: machine.Host) -> None:
+    def _start_anew(self, hang: machine.Hang) -> None:
+        host = hang.host
+        self.steps.note(f"{hang}; started anew")
         _journal(self.paths, host).stop()
         host.stop()
         startup.start(host, host.power_on, self.steps.note)

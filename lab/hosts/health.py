@@ -9,7 +9,6 @@ hold is lost until the host starts anew, and a snapshot would keep the harm.
 import dataclasses
 import time
 
-from lab.frame import errors
 from lab.hosts import machine
 
 # Seconds. What waits for a disk is served in less, however slow the machine.
@@ -72,14 +71,15 @@ def hung(host: machine.Host) -> list[str]:
 def check(host: machine.Host) -> None:
     """Refuse a host that hangs.
 
-    :raises LabError: it does; its programs are named
+    :raises Hang: it does; its processors or programs are named
+    :raises LabError: it does not say
     """
+    host.check_processors()
     programs = hung(host)
     if programs:
-        raise errors.LabError(
-            f"{host.name}: its kernel hangs, for ever wait "
-            f"{', '.join(programs)}",
-            host.console_log,
+        raise machine.Hang(
+            host,
+            f"{host.name} hangs: for ever wait {', '.join(programs)}",
         )
 
 

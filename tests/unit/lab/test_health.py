@@ -5,7 +5,6 @@ from unittest import mock
 
 import testtools
 
-from lab.frame import errors
 from lab.hosts import health
 from lab.hosts import machine
 
@@ -88,10 +87,24 @@ class TestHung(testtools.TestCase):
 
     def test_a_host_that_hangs_is_refused_by_name(self):
         hung = mock.Mock(return_value=["qemu (/proc)"])
-        with mock.patch.object(health, "hung", hung):
-            refused = self.assertRaises(
-                errors.LabError, health.check, self.host
-            )
+        with (
+            mock.patch.object(health, "hung", hung),
+            mock.patch.object(machine.Host, "check_processors", autospec=True),
+        ):
+            refused = self.assertRaises(machine.Hang, health.check, self.host)
 
-        self.assertIn("host1: its kernel hangs", str(refused))
+        self.assertEqual(self.host, refused.host)
+        self.assertIn("host1 hangs", str(refused))
         self.assertIn("qemu (/proc)", str(refused))
+
+    def test_a_host_that_has_lost_an_interrupt_is_not_asked(self):
+        hang = machine.Hang(self.host, "host1 hangs")
+        with mock.patch.object(
+            machine.Host,
+            "check_processors",
+            autospec=True,
+            side_effect=hang,
+        ):
+            refused = self.assertRaises(machine.Hang, health.check, self.host)
+
+        self.assertIs(hang, refused)
