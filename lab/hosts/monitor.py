@@ -11,8 +11,11 @@ import uuid
 from qemu import qmp
 
 from lab.frame import errors
+from lab.frame import patience
 
 _POLL_SECONDS = 0.1
+# In which an emulator answers that is not hanging itself.
+_ANSWER_SECONDS = 3.0
 # What a local APIC has in service, of "info lapic"; "(none)" otherwise.
 _IN_SERVICE = re.compile(r"^ISR\s+(\d.*?)\s*$", re.MULTILINE)
 
@@ -68,7 +71,7 @@ def in_service(
             for number in processors
         }
 
-    said = _with_client(socket, run)
+    said = _with_client(socket, run, patience.limit(_ANSWER_SECONDS))
     return {
         (number, match[1])
         for number, text in said.items()
@@ -95,16 +98,24 @@ async def _job(
 def _with_client(
     socket: pathlib.Path,
     run: typing.Callable[[qmp.QMPClient], typing.Awaitable[typing.Any]],
+    seconds: float | None = None,
 ) -> typing.Any:
+    """Do something with an emulator, in a limited time or for as long."""
+
     async def session() -> typing.Any:
         client = qmp.QMPClient(socket.stem)
-        await client.connect(str(socket))
-        try:
-            return await run(client)
-        finally:
-            await client.disconnect()
+        async with asyncio.timeout(seconds):
+            await client.connect(str(socket))
+            try:
+                return await run(client)
+            finally:
+                await client.disconnect()
 
     try:
         return asyncio.run(session())
+    except TimeoutError as error:
+        raise errors.LabError(
+            f"emulator at {socket}: no answer in {seconds:.0f} s"
+        ) from error
     except qmp.QMPError as error:
         raise errors.LabError(f"emulator at {socket}: {error}") from error

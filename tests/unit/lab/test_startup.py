@@ -33,7 +33,7 @@ class TestInService(testtools.TestCase):
                 number = arguments["command-line"].split()[-1]
                 return texts[int(number)]
 
-        def with_client(socket, run):
+        def with_client(socket, run, seconds):
             return asyncio.run(run(Client()))
 
         with mock.patch.object(monitor, "_with_client", with_client):
