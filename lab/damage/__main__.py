@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import sys
 import time
 
@@ -73,6 +74,11 @@ class Matrix:
                 (f"the row came to its end: {error}",),
             )
         if not result.holds:
+            # Then it says little about the product.
+            hanging = machine.hanging(self._stage.hosts)
+            result = dataclasses.replace(
+                result, untrue=(*result.untrue, *hanging)
+            )
             self._give_up()
         self._tell(result)
         return result

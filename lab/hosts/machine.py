@@ -283,3 +283,14 @@ class Hang(errors.LabError):
     def __init__(self, host: Host, message: str) -> None:
         super().__init__(message, host.console_log)
         self.host = host
+
+
+def hanging(hosts: collections.abc.Iterable[Host]) -> list[str]:
+    """Why some of these hosts say nothing any more; none if all are sound."""
+    found = []
+    for host in hosts:
+        try:
+            host.check_processors()
+        except errors.LabError as error:
+            found.append(str(error))
+    return found

@@ -53,6 +53,10 @@ def _play(
         trial(stage)
     except errors.LabError as error:
         verdict.claim(False, f"{name} came to its end: {error}")
+    if verdict.untrue:
+        # Then it says little about the product.
+        for why in machine.hanging((stage.source, stage.destination)):
+            verdict.claim(False, f"the lab is sound: {why}")
     for what in verdict.untrue:
         print(f"UNTRUE  {what}", file=sys.stderr)
     steps.note(

@@ -76,6 +76,15 @@ class TestCheckProcessors(testtools.TestCase):
         self.assertIn("host1 hangs", str(hang))
         self.assertTrue(str(hang).endswith("processor 6 (236)"))
 
+    def test_those_that_hang_are_named(self):
+        looks = [set()] + [{(6, "236")}] * 11
+        with mock.patch.object(
+            monitor, "in_service", autospec=True, side_effect=looks
+        ):
+            [why] = machine.hanging([machine.Host(1), machine.Host(2)])
+
+        self.assertIn("host2 hangs", why)
+
 
 class TestStart(testtools.TestCase):
     def setUp(self):
