@@ -45,6 +45,8 @@ class Fault(abc.ABC):
 
     #: Seconds for which it stays broken.
     outage = 0.0
+    #: Whether nothing is heard meanwhile of a guest that goes on there.
+    deafens = False
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -100,6 +102,8 @@ class _Emulator(Fault):
 
 class _Disk(Fault):
     outage = _OUTAGE
+    # The guest's console is a file on it.
+    deafens = True
 
     def deed(self) -> tuple[str, str]:
         return "fill", _FILLER

@@ -15,6 +15,17 @@ _CHANGES = 2
 
 
 @dataclasses.dataclass(frozen=True)
+class Deaf:
+    """A host that could not write down what a guest there said.
+
+    :param seconds: for how long, while the guest went on
+    """
+
+    host: str
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
 class History:
     """Ticks of a guest in the order in which they were heard.
 
@@ -46,15 +57,20 @@ class History:
             key=lambda pair: pair[1].heard - pair[0].heard,
         )
 
-    def untrue(self, promise: table.Promise) -> list[str]:
-        """What of the promise the guest itself refutes."""
+    def untrue(
+        self, promise: table.Promise, deaf: Deaf | None = None
+    ) -> list[str]:
+        """What of the promise the guest itself refutes.
+
+        :param deaf: where a guest may have gone on unheard
+        """
         if promise is table.Promise.BOOTS:
             return [*self._not_intact(), *self._not_booted()]
         return [
             *self._not_intact(),
             *self._not_the_same(),
             *self._not_alone(),
-            *self._not_from_the_stop(),
+            *self._not_from_the_stop(deaf),
         ]
 
     def _not_intact(self) -> collections.abc.Iterator[str]:
@@ -78,7 +94,9 @@ class History:
         if len(hosts) > 1 + _CHANGES:
             yield f"there is one guest at a time: heard on {hosts}"
 
-    def _not_from_the_stop(self) -> collections.abc.Iterator[str]:
+    def _not_from_the_stop(
+        self, deaf: Deaf | None
+    ) -> collections.abc.Iterator[str]:
         """Wherever it goes on, it goes on from where it was stopped."""
         source = self.ticks[0].host
         stop = 0
@@ -87,7 +105,10 @@ class History:
                 stop = before.count
             back = after.host == source
             base = stop if back else max(stop, before.count)
-            if not 0 <= after.count - base <= _UNDER_WAY:
+            unheard = _UNDER_WAY
+            if deaf and after.host == deaf.host:
+                unheard += int(deaf.seconds / lab_ticks.SECONDS)
+            if not 0 <= after.count - base <= unheard:
                 yield f"the counter goes on from its stop: {before} {after}"
                 return
 

@@ -51,6 +51,7 @@ class Play:
         scene = faults.Scene(stage.hosts, self._at(row.side), guest.domain)
         self._fault = faults.make(row.fault, scene)
         self._before: lab_ticks.Tick = guest.counting()
+        self._deaf: lab_history.Deaf | None = None
 
     def run(self) -> report.Result:
         """Play it.
@@ -65,7 +66,7 @@ class Play:
         outcome = self._bring_to_its_end()
         self._wait_for_the_guest()
         history = lab_history.History(guest.ticks(began))
-        untrue = history.untrue(self._row.promise)
+        untrue = history.untrue(self._row.promise, self._deaf)
         running = guest.running_on(self._stage.hosts)
         if running != [guest.host]:
             untrue.append(f"it runs on {guest.host} alone: {running}")
@@ -95,6 +96,7 @@ class Play:
             hands[watcher.name].arm(guest.uuid, row.step, do, to)
             guest.migrate(self._destination)
             self._wait_moment(hands[watcher.name], do)
+            broken = time.monotonic()
             try:
                 if deed is None:
                     self._fault.strike()
@@ -103,6 +105,11 @@ class Play:
                 time.sleep(self._fault.outage)
             finally:
                 self._fault.heal()
+                if self._fault.deafens:
+                    # The moment was seen that much later.
+                    seconds = time.monotonic() - broken + _LOOK
+                    victim = self._at(row.side).name
+                    self._deaf = lab_history.Deaf(victim, seconds)
         if row.fault is table.Fault.POWER:
             self._stage.watch.resume(self._at(row.side))
 

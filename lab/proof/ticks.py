@@ -3,6 +3,9 @@
 
 import dataclasses
 
+#: Between two of them at least.
+SECONDS = 0.5
+
 
 @dataclasses.dataclass(frozen=True)
 class Tick:

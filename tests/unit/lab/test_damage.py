@@ -104,8 +104,8 @@ class TableTest(testtools.TestCase):
 
 
 class HistoryTest(testtools.TestCase):
-    def untrue(self, seen, promise=table.Promise.GOES_ON):
-        return "; ".join(seen.untrue(promise))
+    def untrue(self, seen, promise=table.Promise.GOES_ON, deaf=None):
+        return "; ".join(seen.untrue(promise, deaf))
 
     def test_it_moved(self):
         seen = told(("host1", 41, 44), ("host2", 45, 50))
@@ -136,6 +136,20 @@ class HistoryTest(testtools.TestCase):
     def test_it_comes_back_from_an_old_checkpoint(self):
         seen = told(("host1", 41, 44), ("host2", 45, 50), ("host1", 41, 50))
         self.assertIn("goes on from its stop", self.untrue(seen))
+
+    def test_it_goes_on_unheard_for_as_long_as_its_host_is_deaf(self):
+        seen = told(("host1", 41, 44), ("host2", 55, 60))
+        goes_on = table.Promise.GOES_ON
+        for host, seconds in (("host2", 4.0), ("host1", 5.0)):
+            deaf = history.Deaf(host, seconds)
+            self.assertIn("from its stop", self.untrue(seen, goes_on, deaf))
+        deaf = history.Deaf("host2", 5.0)
+        self.assertEqual("", self.untrue(seen, goes_on, deaf))
+
+    def test_it_never_goes_back_however_deaf_its_host(self):
+        seen = told(("host1", 41, 44), ("host2", 40, 50))
+        deaf = history.Deaf("host2", 60.0)
+        self.assertIn("from its stop", self.untrue(seen, deaf=deaf))
 
     def test_it_booted(self):
         seen = told(("host1", 41, 44), ("host2", 45, 46))
