@@ -162,10 +162,12 @@ class Host:
         found = self._in_service()
         for _ in range(_LOOKS):
             if not found:
-                return
+                break
             time.sleep(_BETWEEN_LOOKS)
             # A kernel ends what it has taken within microseconds.
             found &= self._in_service()
+        if not found:
+            return
         lost = [f"{number} ({taken})" for number, taken in sorted(found)]
         raise Hang(
             self,

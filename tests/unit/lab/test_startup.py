@@ -65,6 +65,9 @@ class TestCheckProcessors(testtools.TestCase):
     def test_an_interrupt_that_ends_is_none_that_is_lost(self):
         self.check({(0, "236")}, {(0, "236")}, {(0, "33")})
 
+    def test_one_that_ends_at_the_last_look_is_none_either(self):
+        self.check(*[{(0, "236")}] * 10, set())
+
     def test_one_that_never_ends_is_a_hang(self):
         lost = {(6, "236")}
 
