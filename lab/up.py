@@ -205,9 +205,7 @@ class Up:
         except machine.Hang as hang:
             if not hangs:
                 raise
-            since = _now()
-            self._start_anew(hang)
-            self._wait_services(since, hangs - 1)
+            self._wait_services(self._start_anew(hang), hangs - 1)
 
     def _check_processors(self) -> None:
         for host in self._hosts:
@@ -240,17 +238,22 @@ class Up:
         try:
             health.check(host)
         except machine.Hang as hang:
-            since = _now()
-            self._start_anew(hang)
-            self._wait_services(since)
+            self._wait_services(self._start_anew(hang))
             health.check(host)
 
-    def _start_anew(self, hang: machine.Hang) -> None:
+    def _start_anew(self, hang: machine.Hang) -> datetime.datetime:
+        """Start a host that hangs from the disk that it had.
+
+        :returns: when it was off: what its services reported before is of
+            an earlier life
+        """
         host = hang.host
         self.steps.note(f"{hang}; started anew")
         _journal(self.paths, host).stop()
         host.stop()
+        since = _now()
         startup.start(host, host.power_on, self.steps.note)
+        return since
 
     def _map_hosts(self) -> None:
         databases.discover_hosts(self.paths)
